@@ -1,0 +1,147 @@
+"""What is shown (ImageSet, Image), what is true of it (Reference, apart), and how it came in (Upload)."""
+
+import uuid
+
+from django.conf import settings
+from django.core.validators import MaxValueValidator
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+
+class Modality(models.TextChoices):
+    CLINICAL = "clinical", _("clinical photograph")
+    DERMOSCOPY = "dermoscopy", _("dermoscopy")
+
+
+class Confirmation(models.TextChoices):
+    """How the diagnosis is known. Only histopathology makes a case biopsy-proven."""
+
+    HISTOPATHOLOGY = "histopathology", _("histopathology")
+    CONFOCAL = "confocal", _("confocal microscopy")
+    FOLLOW_UP = "follow-up", _("follow-up")
+    CONSENSUS = "consensus", _("expert consensus")
+    CLINICAL = "clinical", _("clinical impression")
+    SYNTHETIC = "synthetic", _("drawn by a program")
+    UNKNOWN = "unknown", _("not stated")
+
+
+class Sex(models.TextChoices):
+    FEMALE = "female", _("female")
+    MALE = "male", _("male")
+    UNKNOWN = "", _("not stated")
+
+
+class ImageSet(models.Model):
+    """Images with their truth, complete and unchangeable from the moment it exists."""
+
+    name = models.CharField(_("name"), max_length=120, unique=True)
+    description = models.TextField(_("description"), blank=True)
+    # Drawn pictures and the like: every page that shows them says what they are.
+    notice = models.CharField(_("notice"), max_length=200, blank=True)
+    # SHA-256 over the sorted (pixels' hash, truth) of every image: two sets with the same content have the same hash.
+    sha256 = models.CharField(max_length=64)
+    taxonomy_sha256 = models.CharField(max_length=64)
+    n_images = models.PositiveIntegerField()
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at"]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def image_path(image: "Image", filename: str) -> str:
+    """A name that says nothing: a random id, in one of 256 folders. `filename` gives the ending only."""
+    return f"images/{image.uuid.hex[:2]}/{image.uuid.hex}.{filename.rpartition('.')[2]}"
+
+
+class Image(models.Model):
+    """A picture, pixels only, and the facts that a protocol may show. Nothing here tells the diagnosis."""
+
+    uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    image_set = models.ForeignKey(ImageSet, on_delete=models.PROTECT, related_name="images")
+    file = models.FileField(upload_to=image_path)
+    sha256 = models.CharField(max_length=64)  # of the stored bytes
+    media_type = models.CharField(max_length=20)
+    width = models.PositiveIntegerField()
+    height = models.PositiveIntegerField()
+    modality = models.CharField(max_length=20, choices=Modality)
+    age = models.PositiveSmallIntegerField(null=True, validators=[MaxValueValidator(120)])
+    sex = models.CharField(max_length=10, choices=Sex, blank=True)
+    site = models.CharField(max_length=80, blank=True)
+    skin_type = models.PositiveSmallIntegerField(null=True)  # Fitzpatrick I-VI as 1-6
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(fields=["image_set", "sha256"], name="image_once_in_a_set"),
+            models.CheckConstraint(condition=Q(modality__in=Modality.values), name="image_modality_known"),
+            models.CheckConstraint(
+                condition=Q(skin_type__isnull=True) | Q(skin_type__range=(1, 6)), name="image_skin_type_1_to_6"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.uuid)
+
+
+class Reference(models.Model):
+    """The reference standard of one image, and whatever could give it away. Never loaded for a reader."""
+
+    image = models.OneToOneField(Image, on_delete=models.CASCADE, related_name="reference")
+    diagnosis = models.CharField(max_length=100, db_index=True)  # a node of the taxonomy
+    confirmation = models.CharField(max_length=20, choices=Confirmation)
+    original_name = models.CharField(max_length=500)
+    source_sha256 = models.CharField(max_length=64)  # of the uploaded bytes
+    lesion_id = models.CharField(max_length=100, blank=True)
+    patient_id = models.CharField(max_length=100, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(confirmation__in=Confirmation.values), name="confirmation_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.image_id}: {self.diagnosis} ({self.confirmation})"
+
+
+class Upload(models.Model):
+    """A ZIP and its manifest on their way to becoming an image set: checked, reported, then stored whole or not."""
+
+    class State(models.TextChoices):
+        UPLOADED = "uploaded", _("waiting to be checked")
+        CHECKING = "checking", _("being checked")
+        CHECKED = "checked", _("checked")
+        STORING = "storing", _("being stored")
+        STORED = "stored", _("stored")
+        FAILED = "failed", _("failed")
+
+    name = models.CharField(_("name of the image set"), max_length=120)
+    description = models.TextField(_("description"), blank=True)
+    notice = models.CharField(max_length=200, blank=True)
+    archive = models.FileField(_("ZIP of images"), upload_to="uploads/")
+    manifest = models.FileField(_("manifest (CSV)"), upload_to="uploads/")
+    state = models.CharField(max_length=10, choices=State, default=State.UPLOADED)
+    done = models.PositiveIntegerField(default=0)
+    total = models.PositiveIntegerField(default=0)
+    # {"accepted": n, "classes": {node: n}, "problems": [{"file", "row", "column", "value", "message"}], ...}
+    report = models.JSONField(default=dict)
+    lease_expires_at = models.DateTimeField(null=True)
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    image_set = models.OneToOneField(ImageSet, on_delete=models.PROTECT, null=True, related_name="upload")
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(state__in=["uploaded", "checking", "checked", "storing", "stored", "failed"]),
+                name="upload_state_known",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.state})"

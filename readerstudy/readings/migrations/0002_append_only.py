@@ -1,0 +1,14 @@
+"""From here on these tables only grow: the database refuses UPDATE and DELETE."""
+
+from django.db import migrations
+
+from readerstudy.accounts.append_only import AppendOnly
+
+
+class Migration(migrations.Migration):
+    dependencies = [("readings", "0001_initial")]
+
+    operations = [
+        AppendOnly("Item"),
+        AppendOnly("Answer"),
+    ]
