@@ -1,0 +1,94 @@
+"""Checks on the arrays that come in, so that every function says the same thing about the same mistake."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from readerstudy.results.stats.estimate import StatsError
+
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+Ints = NDArray[np.intp]
+
+FEW_CASES = 10  # a class smaller than this makes an interval fragile
+FEW_READERS = 5  # fewer readers than this do not carry an inference over readers
+FEW_DISCORDANT = 10  # fewer discordant pairs than this do not carry a paired comparison
+
+
+def check_level(level: float) -> float:
+    if not 0 < level < 1:
+        raise StatsError(f"level is {level!r}; a confidence level lies between 0 and 1, for example 0.95")
+    return float(level)
+
+
+def as_floats(name: str, values: ArrayLike) -> Floats:
+    """``values`` as float64; None becomes NaN. Infinite values are refused."""
+    try:
+        array = np.asarray(values, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise StatsError(f"{name} holds something that is not a number: {error}") from error
+    if np.isinf(array).any():
+        where = tuple(int(i) for i in np.argwhere(np.isinf(array))[0])
+        raise StatsError(f"{name}{list(where)} is infinite; only finite numbers, or NaN for a missing one, are allowed")
+    return array
+
+
+def binary_truth(truth: ArrayLike, name: str = "truth") -> Bools:
+    """``truth`` (n,) of 0 and 1 (or False and True) as booleans; anything else, NaN included, is refused."""
+    array = as_floats(name, truth)
+    if array.ndim != 1:
+        raise StatsError(f"{name} has shape {array.shape}; one value a case, shape (n,), is needed")
+    wrong = np.flatnonzero((array != 0) & (array != 1))
+    if wrong.size:
+        raise StatsError(
+            f"{name}[{int(wrong[0])}] is {array[wrong[0]]:g}; "
+            "allowed are 0 (negative, benign) and 1 (positive, malignant)"
+        )
+    return array == 1
+
+
+def binary_decisions(decisions: ArrayLike, name: str = "decisions") -> Floats:
+    """Decisions of any shape as 0.0, 1.0 and NaN (no answer); anything else is refused."""
+    array = as_floats(name, decisions)
+    wrong = np.argwhere((array != 0) & (array != 1) & ~np.isnan(array))
+    if len(wrong):
+        where = tuple(int(i) for i in wrong[0])
+        raise StatsError(f"{name}{list(where)} is {array[where]:g}; allowed are 0 (no), 1 (yes) and NaN (no answer)")
+    return array
+
+
+def same_length(**arrays: NDArray[Any]) -> int:
+    """The common length of the last axes; a StatsError names the arrays that disagree."""
+    lengths = {name: array.shape[-1] for name, array in arrays.items()}
+    if len(set(lengths.values())) > 1:
+        told = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise StatsError(f"these must have one entry a case each, but their lengths differ: {told}")
+    return next(iter(lengths.values()))
+
+
+def rows_of_cases(name: str, values: ArrayLike, n_cases: int) -> Floats:
+    """``values`` as (k, n_cases). A single row (n_cases,) is k = 1; (n_cases, k) with k != n_cases is turned."""
+    array = as_floats(name, values)
+    if array.ndim == 1:
+        array = array[np.newaxis, :]
+    if array.ndim != 2:
+        raise StatsError(f"{name} has {array.ndim} dimensions; shape (k, n) is needed: a row each, a column a case")
+    if array.shape[1] != n_cases and array.shape[0] == n_cases:
+        array = array.T
+    if array.shape[1] != n_cases:
+        raise StatsError(
+            f"{name} has shape {array.shape}, but truth names {n_cases} cases; shape (k, {n_cases}) is needed"
+        )
+    return array
+
+
+def class_size_notes(n_positive: int, n_negative: int) -> list[str]:
+    """The guardrail on small classes."""
+    notes = []
+    for size, word in ((n_positive, "positive"), (n_negative, "negative")):
+        if 0 < size < FEW_CASES:
+            notes.append(f"only {size} {word} case{'s' if size != 1 else ''} (fewer than {FEW_CASES}): fragile")
+    return notes
