@@ -1,0 +1,139 @@
+"""How a picture becomes the network's input: written once, saved with the weights. Numpy and Pillow, no torch.
+
+The paper says only that images are 299 x 299 pixels. Two ways to get there are known here, and a checkpoint records
+which was used: "squash" scales both sides to 299, so that the whole picture stays in view and its aspect changes;
+"crop" scales the shorter side to 299 and takes the centre, so that shapes are kept and the margins are lost.
+Squash is the default: a lesion at the margin must not be cut off.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import IO, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+INPUT_RANGES: dict[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
+    # name: (mean, standard deviation) of RGB in [0, 1], subtracted and divided by
+    "unit": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
+    "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # [-1, 1], as in the Inception papers' code
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),  # as torchvision's weights expect
+}
+RESIZE_POLICIES = ("squash", "crop")
+ImageSource = Image.Image | str | os.PathLike[str] | IO[bytes]
+
+
+class ImageError(Exception):
+    """Why a picture cannot be used, in a sentence."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """size: side of the square input in pixels; resize: "squash" or "crop" (see above);
+    mean, std: of each channel, for RGB scaled to [0, 1]."""
+
+    size: int = 299
+    resize: str = "squash"
+    mean: tuple[float, float, float] = INPUT_RANGES["imagenet"][0]
+    std: tuple[float, float, float] = INPUT_RANGES["imagenet"][1]
+    interpolation: str = "bilinear with antialiasing"
+
+    def __post_init__(self) -> None:
+        if self.resize not in RESIZE_POLICIES:
+            raise ValueError(f"resize must be one of {', '.join(RESIZE_POLICIES)}, not {self.resize!r}.")
+        if not 75 <= self.size <= 2048:  # Inception v3 needs 75 pixels
+            raise ValueError(f"size must be 75 to 2048 pixels, not {self.size!r}.")
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(s > 0 for s in self.std):
+            raise ValueError("mean and std must be three numbers each, those of std above 0.")
+
+    @classmethod
+    def for_range(cls, input_range: str, size: int = 299, resize: str = "squash") -> Self:
+        """The preprocessing of a backbone whose input was "unit", "inception" or "imagenet"."""
+        if input_range not in INPUT_RANGES:
+            raise ValueError(f"The input range must be one of {', '.join(INPUT_RANGES)}, not {input_range!r}.")
+        mean, std = INPUT_RANGES[input_range]
+        return cls(size, resize, mean, std)
+
+    def to_json(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "mean": list(self.mean), "std": list(self.std)}
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """The preprocessing that `to_json` wrote. Raises: ValueError for a missing, unknown or impossible field."""
+        names = {field.name for field in dataclasses.fields(cls)}
+        if names != set(value):
+            wrong = ", ".join(sorted(names ^ set(value)))
+            raise ValueError(f"The preprocessing must have the fields {', '.join(sorted(names))}; wrong: {wrong}.")
+        return cls(**{**value, "mean": tuple(value["mean"]), "std": tuple(value["std"])})
+
+    def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
+        """(size, size, 3) of the picture, upright by its EXIF orientation, RGB."""
+        image = upright_rgb(image)
+        if self.resize == "crop":
+            image = ImageOps.fit(image, (self.size, self.size), Image.Resampling.BILINEAR)
+        else:
+            image = image.resize((self.size, self.size), Image.Resampling.BILINEAR)
+        return np.asarray(image, dtype=np.uint8)
+
+    def normalise(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """(..., size, size, 3) uint8 -> (..., 3, size, size) float32, as the network takes it."""
+        scale = np.array(255.0 * np.asarray(self.std), dtype=np.float32)
+        shift = np.array(np.asarray(self.mean) / np.asarray(self.std), dtype=np.float32)
+        return np.moveaxis(pixels.astype(np.float32) / scale - shift, -1, -3)
+
+    def __call__(self, image: Image.Image) -> NDArray[np.float32]:
+        """(3, size, size) float32."""
+        return self.normalise(self.pixels(image))
+
+
+def open_image(source: ImageSource) -> Image.Image:
+    """The decoded picture of a path, an open binary file or a Pillow image.
+
+    Raises: ImageError where it is absent, no picture, cut off or too large to be one.
+    """
+    if isinstance(source, Image.Image):
+        image = source
+    else:
+        try:
+            image = Image.open(source)
+        except (OSError, ValueError, Image.DecompressionBombError) as error:
+            raise ImageError(_reason(error)) from error
+    try:
+        image.load()
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise ImageError(_reason(error)) from error
+    return image
+
+
+def upright_rgb(image: Image.Image) -> Image.Image:
+    """RGB, turned as its EXIF orientation says; transparency is laid over white, 16-bit grey is scaled to 8."""
+    image = ImageOps.exif_transpose(image)
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I"):
+        values = np.asarray(image, dtype=np.float64)
+        image = Image.fromarray(
+            (values / max(values.max(), 65535.0 if values.max() > 255 else 255.0) * 255).astype(np.uint8)
+        )
+    if "A" in image.getbands() or "transparency" in image.info:
+        image = image.convert("RGBA")
+        white = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(white, image).convert("RGB")
+    return image.convert("RGB")
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "The file does not exist."
+    if isinstance(error, Image.UnidentifiedImageError):
+        return "The file is not a picture in a format that is read here."
+    if isinstance(error, Image.DecompressionBombError):
+        return "The picture has more pixels than a photograph can have."
+    if isinstance(error, OSError) and error.strerror:
+        return f"The file cannot be read: {error.strerror}."
+    return f"The picture is damaged: {error}."
