@@ -4,7 +4,9 @@ Without any variable set, the project is the embedded one: SQLite, a private bro
 all in the folder `var/`.
 """
 
+import hashlib
 import secrets
+import tempfile
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -17,7 +19,7 @@ from django.utils.translation import gettext_lazy as _
 env = environ.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-# --- the one folder that holds everything the embedded project writes -------------------------------------------
+# --- the one folder that holds everything the embedded project writes
 VAR = Path(env.str("READERSTUDY_VAR", str(BASE_DIR / "var"))).resolve()
 VAR.mkdir(parents=True, exist_ok=True)
 
@@ -99,7 +101,7 @@ TEMPLATES = [
     },
 ]
 
-# --- database ------------------------------------------------------------------------------------------------------
+# --- database
 DATABASES: dict[str, dict[str, Any]] = {
     "default": env.db_url("READERSTUDY_DATABASE_URL", default=f"sqlite:///{VAR / 'db.sqlite3'}"),
 }
@@ -116,8 +118,10 @@ else:
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# --- broker --------------------------------------------------------------------------------------------------------
+# --- broker
 BROKER_SOCKET = VAR / "broker" / "broker.sock"
+if len(str(BROKER_SOCKET)) > 100:  # a Unix socket's path has at most 107 bytes
+    BROKER_SOCKET = Path(tempfile.gettempdir()) / f"readerstudy-{hashlib.sha256(bytes(VAR)).hexdigest()[:16]}.sock"
 CELERY_BROKER_URL = env.str("READERSTUDY_BROKER_URL", f"redis+socket://{BROKER_SOCKET}")
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True
@@ -139,7 +143,7 @@ CELERY_BEAT_SCHEDULE = {
 }
 CELERY_TIMEZONE = "UTC"
 
-# --- files -----------------------------------------------------------------------------------------------------------
+# --- files
 MEDIA_ROOT = VAR / "media"
 STATIC_URL = "static/"
 STATIC_ROOT = VAR / "static"
@@ -170,7 +174,7 @@ IMAGE_MAX_BYTES = env.int("READERSTUDY_IMAGE_MAX_BYTES", 100 * 2**20)
 FILE_UPLOAD_TEMP_DIR = str(VAR / "incoming")
 Path(FILE_UPLOAD_TEMP_DIR).mkdir(parents=True, exist_ok=True)
 
-# --- accounts --------------------------------------------------------------------------------------------------------
+# --- accounts
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
 AUTH_PASSWORD_VALIDATORS = [
@@ -193,7 +197,7 @@ SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 
-# --- mail: without a server, letters are files in VAR/mail -------------------------------------------------------------
+# --- mail: without a server, letters are files in VAR/mail
 _mail = env.email_url("READERSTUDY_EMAIL_URL", default="filemail:")
 EMAIL_BACKEND = _mail["EMAIL_BACKEND"]
 EMAIL_HOST, EMAIL_PORT = _mail.get("EMAIL_HOST") or "", _mail.get("EMAIL_PORT") or 25
@@ -203,10 +207,10 @@ EMAIL_FILE_PATH = str(VAR / "mail")
 EMAIL_TIMEOUT = 20
 DEFAULT_FROM_EMAIL = env.str("READERSTUDY_FROM_EMAIL", "reader-study@localhost")
 
-# --- cache (sign-in rate limits): Redis where web processes run on several machines -------------------------------------
+# --- cache (sign-in rate limits): Redis where web processes run on several machines
 CACHES = {"default": env.cache_url("READERSTUDY_CACHE_URL", default=f"filecache://{VAR / 'cache'}")}
 
-# --- security headers ---------------------------------------------------------------------------------------------------
+# --- security headers
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
         "default-src": [NONE],
@@ -226,7 +230,7 @@ SECURE_SSL_REDIRECT = HTTPS
 SECURE_HSTS_SECONDS = 31_536_000 if HTTPS else 0
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if HTTPS else None
 
-# --- API -----------------------------------------------------------------------------------------------------------------
+# --- API
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -234,7 +238,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser", "rest_framework.parsers.FormParser"],
 }
 
-# --- language and time ---------------------------------------------------------------------------------------------------
+# --- language and time
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", _("English"))]
 LOCALE_PATHS = [BASE_DIR / "readerstudy" / "locale"]
@@ -242,7 +246,7 @@ USE_I18N = True
 USE_TZ = True
 TIME_ZONE = "UTC"
 
-# --- science -------------------------------------------------------------------------------------------------------------
+# --- science
 # A taxonomy of one's own (CSV: id,parent,name); empty: the one shipped with model_core.
 TAXONOMY_CSV = env.str("READERSTUDY_TAXONOMY", "")
 # A scoring chunk: this many images are claimed at once, for this long.
