@@ -16,6 +16,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 import redis
 from django.conf import settings
@@ -69,6 +71,11 @@ def _die_with_parent() -> None:
     """Linux: the kernel ends this child when its parent is killed, however that happens."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
+
+
+def stop_on_signal(_signal: int, _frame: FrameType | None) -> NoReturn:
+    """A signal handler: SIGTERM stops everything in order, as Ctrl-C does."""
+    raise KeyboardInterrupt
 
 
 class Services:

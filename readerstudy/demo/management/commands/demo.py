@@ -5,15 +5,14 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import Any, NoReturn
+from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from readerstudy.demo.embedded import EmbeddedError, Services, free_port, only_one
+from readerstudy.demo.embedded import EmbeddedError, Services, free_port, only_one, stop_on_signal
 from readerstudy.demo.material import MaterialError
 from readerstudy.demo.populate import DemoError, Demonstration, populate
 
@@ -35,7 +34,7 @@ class Command(BaseCommand):
             raise CommandError(f"--weights: there is no file {weights}")
         if images and not images.is_dir():
             raise CommandError(f"--images: there is no folder {images}")
-        signal.signal(signal.SIGTERM, _stop)
+        signal.signal(signal.SIGTERM, stop_on_signal)
         try:
             with only_one(), Services() as services:
                 if not prepare_only:
@@ -68,10 +67,6 @@ class Command(BaseCommand):
             f"                 which here is a file in {settings.VAR / 'mail'})\n\n"
             "  Ctrl-C stops everything.\n"
         )
-
-
-def _stop(_signal: int, _frame: FrameType | None) -> NoReturn:
-    raise KeyboardInterrupt
 
 
 @contextmanager
