@@ -2,6 +2,8 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from readerstudy.readings import views as readings
+from readerstudy.readings.api import ReadingView
 from readerstudy.results.home import home
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -11,6 +13,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     # studies
     # readers
     # readings
+    path("read/", readings.start, name="reading-start"),
+    path("read/<uuid:uuid>/", readings.read, name="read"),
+    path("read/<uuid:uuid>/done/", readings.done, name="read-done"),
+    path("read/<uuid:uuid>/<uuid:item>/<int:position>/", readings.picture, name="read-picture"),
+    path("api/read/<uuid:uuid>/", ReadingView.as_view(), name="api-read"),
     # scoring
     # results
 ]

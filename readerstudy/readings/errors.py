@@ -1,0 +1,24 @@
+"""What can go wrong in this room, as a sentence for the reader, with a word for programs and its HTTP status."""
+
+from http import HTTPStatus
+from typing import Literal
+
+Code = Literal["malformed", "unknown", "ahead", "conflict", "closed", "withdrawn"]
+
+_STATUS: dict[Code, HTTPStatus] = {
+    "malformed": HTTPStatus.BAD_REQUEST,
+    "unknown": HTTPStatus.NOT_FOUND,
+    "ahead": HTTPStatus.CONFLICT,
+    "conflict": HTTPStatus.CONFLICT,
+    "closed": HTTPStatus.GONE,
+    "withdrawn": HTTPStatus.GONE,
+}
+
+
+class ReadingsError(ValueError):
+    """A refusal with its reason. Nothing was written."""
+
+    def __init__(self, code: Code, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+        self.status = _STATUS[code]
