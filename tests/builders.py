@@ -3,6 +3,8 @@
 import hashlib
 import io
 import itertools
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from django.core.files.base import ContentFile
@@ -11,6 +13,10 @@ from PIL import Image as PillowImage
 from model_core.taxonomy import Taxonomy
 from readerstudy.accounts.models import User
 from readerstudy.images.models import Confirmation, Image, ImageSet, Modality, Reference
+from readerstudy.readers import invitations
+from readerstudy.readers.models import Profile, Reader
+from readerstudy.studies import protocol
+from readerstudy.studies.models import Choice, Question, Study, Test
 
 _serial = itertools.count(1)
 
@@ -35,7 +41,10 @@ def image_set(
     for number, diagnosis in enumerate(diagnoses):
         content = png(serial * 100_000 + number)
         digest = hashlib.sha256(content).hexdigest()
-        image = Image(image_set=made, sha256=digest, media_type="image/png", width=64, height=48, modality=modality)
+        image = Image(
+            image_set=made, sha256=digest, pixels_sha256=digest, media_type="image/png", width=64, height=48,
+            modality=modality,
+        )  # fmt: skip
         image.file.save("picture.png", ContentFile(content), save=False)
         image.save()
         Reference.objects.create(
@@ -44,3 +53,53 @@ def image_set(
             lesion_id=f"lesion-{serial}-{number}", patient_id=f"patient-{serial}-{number}",
         )  # fmt: skip
     return made
+
+
+def draft_study(
+    user: User,
+    *,
+    image_sets: Sequence[ImageSet] = (),
+    diagnoses: Sequence[str] = ("melanoma",) * 3 + ("melanocytic-naevus",) * 4,
+    positive: Sequence[str] = ("melanoma",),
+    negative: Sequence[str] = ("melanocytic-naevus",),
+    sample_size: int | None = None,
+    sample_positives: int | None = None,
+    title: str = "Melanoma against naevus",
+    seed: int = 2017,
+) -> Study:
+    """A study that can be opened, with one test for each image set; without sets, one of `diagnoses` is made."""
+    study = Study.objects.create(
+        title=title, description="Which lesions would you biopsy?", contact="Dr. Example, study@example.org",
+        consent_text="I agree to take part.", seed=seed, created_by=user,
+    )  # fmt: skip
+    for position, images in enumerate(image_sets or [image_set(user, diagnoses=list(diagnoses))], start=1):
+        test = Test.objects.create(
+            study=study, position=position, title=f"Test {position}", image_set=images, positive_nodes=list(positive),
+            negative_nodes=list(negative), sample_size=sample_size, sample_positives=sample_positives,
+        )  # fmt: skip
+        question = Question.objects.create(test=test, text="What would you do?")
+        Choice.objects.create(question=question, position=1, label="Biopsy or treat", is_positive=True)
+        Choice.objects.create(question=question, position=2, label="Reassure the patient", is_positive=False)
+    return study
+
+
+def open_study(user: User, **as_for_a_draft: Any) -> Study:
+    """`draft_study`, opened by the room's own function: its cases are drawn."""
+    study = draft_study(user, **as_for_a_draft)
+    protocol.open_study(study, actor=user)
+    return study
+
+
+def accepted_reader(study: Study, *, email: str = "", tests: Sequence[Test] | None = None) -> Reader:
+    """A reader who was invited to the tests (all of the study, unless given) and has joined; `.user` is the person."""
+    reader, token = invitations.invite(
+        study=study, email=email or f"reader{next(_serial)}@example.org",
+        tests=study.tests.all() if tests is None else tests, actor=study.created_by,
+    )  # fmt: skip
+    invitations.accept(
+        invitations.find(token),
+        profile={"specialty": Profile.Specialty.DERMATOLOGY, "board_certified": True, "years_of_practice": 12},
+        text_sha256=protocol.text_sha256(study.consent_text),
+    )
+    reader.refresh_from_db()
+    return reader

@@ -1,12 +1,17 @@
 """What is shown (ImageSet, Image), what is true of it (Reference, apart), and how it came in (Upload)."""
 
+import secrets
 import uuid
+from collections.abc import Iterable
+from typing import Self
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
+
+from readerstudy.images.truth import taxonomy
 
 
 class Modality(models.TextChoices):
@@ -58,6 +63,14 @@ def image_path(image: "Image", filename: str) -> str:
     return f"images/{image.uuid.hex[:2]}/{image.uuid.hex}.{filename.rpartition('.')[2]}"
 
 
+class ImageQuerySet(models.QuerySet["Image"]):
+    def diagnosed_under(self, nodes: Iterable[str]) -> Self:
+        """Images whose diagnosis is one of `nodes` or lies under one. Raises: TaxonomyError for an unknown node."""
+        found = taxonomy()
+        wanted = {diagnosis for node in nodes for diagnosis in found.descendants(node)}
+        return self.filter(reference__diagnosis__in=sorted(wanted))
+
+
 class Image(models.Model):
     """A picture, pixels only, and the facts that a protocol may show. Nothing here tells the diagnosis."""
 
@@ -65,6 +78,8 @@ class Image(models.Model):
     image_set = models.ForeignKey(ImageSet, on_delete=models.PROTECT, related_name="images")
     file = models.FileField(upload_to=image_path)
     sha256 = models.CharField(max_length=64)  # of the stored bytes
+    # Of the uploaded picture's pixels, upright and in sRGB: one picture has one, however it was compressed.
+    pixels_sha256 = models.CharField(max_length=64)
     media_type = models.CharField(max_length=20)
     width = models.PositiveIntegerField()
     height = models.PositiveIntegerField()
@@ -74,10 +89,12 @@ class Image(models.Model):
     site = models.CharField(max_length=80, blank=True)
     skin_type = models.PositiveSmallIntegerField(null=True)  # Fitzpatrick I-VI as 1-6
 
+    objects = ImageQuerySet.as_manager()
+
     class Meta:
         ordering = ["id"]
         constraints = [
-            models.UniqueConstraint(fields=["image_set", "sha256"], name="image_once_in_a_set"),
+            models.UniqueConstraint(fields=["image_set", "pixels_sha256"], name="image_once_in_a_set"),
             models.CheckConstraint(condition=Q(modality__in=Modality.values), name="image_modality_known"),
             models.CheckConstraint(
                 condition=Q(skin_type__isnull=True) | Q(skin_type__range=(1, 6)), name="image_skin_type_1_to_6"
@@ -108,8 +125,21 @@ class Reference(models.Model):
         return f"{self.image_id}: {self.diagnosis} ({self.confirmation})"
 
 
+def staging_path(upload: "Upload", filename: str) -> str:
+    """Where a file waits to be checked: under a random name; nothing there is ever served."""
+    return f"uploads/{uuid.uuid4().hex}"
+
+
+def naming_key() -> str:
+    return secrets.token_hex(32)
+
+
 class Upload(models.Model):
-    """A ZIP and its manifest on their way to becoming an image set: checked, reported, then stored whole or not."""
+    """A ZIP and its manifest on their way to becoming an image set: checked, reported, then stored whole or not.
+
+    The row is the truth of a worker's progress: claimed by a counted UPDATE with a lease (see `lease`), so that of two
+    workers one works, and that a worker's death is noticed.
+    """
 
     class State(models.TextChoices):
         UPLOADED = "uploaded", _("waiting to be checked")
@@ -119,17 +149,27 @@ class Upload(models.Model):
         STORED = "stored", _("stored")
         FAILED = "failed", _("failed")
 
+    UNDER_WAY = (State.UPLOADED, State.CHECKING, State.CHECKED, State.STORING)
+
     name = models.CharField(_("name of the image set"), max_length=120)
     description = models.TextField(_("description"), blank=True)
-    notice = models.CharField(max_length=200, blank=True)
-    archive = models.FileField(_("ZIP of images"), upload_to="uploads/")
-    manifest = models.FileField(_("manifest (CSV)"), upload_to="uploads/")
+    notice = models.CharField(_("notice"), max_length=200, blank=True)
+    archive = models.FileField(_("ZIP of images"), upload_to=staging_path, blank=True)
+    manifest = models.FileField(_("manifest (CSV)"), upload_to=staging_path, blank=True)
+    archive_name = models.CharField(max_length=255)  # as the administrator's computer calls them
+    manifest_name = models.CharField(max_length=255)
     state = models.CharField(max_length=10, choices=State, default=State.UPLOADED)
     done = models.PositiveIntegerField(default=0)
     total = models.PositiveIntegerField(default=0)
-    # {"accepted": n, "classes": {node: n}, "problems": [{"file", "row", "column", "value", "message"}], ...}
-    report = models.JSONField(default=dict)
+    report = models.JSONField(default=dict)  # checks.Report.to_json()
+    error = models.TextField(blank=True)  # why it failed
+    lease = models.UUIDField(null=True)
     lease_expires_at = models.DateTimeField(null=True)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    rung_at = models.DateTimeField(null=True)  # when a message for it was last sent
+    # The random names of its pictures come from this secret, so that a second attempt writes over the first one's
+    # files in place of leaving them behind. Forgotten when the set is stored.
+    naming_key = models.CharField(max_length=64, default=naming_key, blank=True)
     created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
     image_set = models.OneToOneField(ImageSet, on_delete=models.PROTECT, null=True, related_name="upload")
@@ -140,8 +180,36 @@ class Upload(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=["uploaded", "checking", "checked", "storing", "stored", "failed"]),
                 name="upload_state_known",
-            )
+            ),
+            models.CheckConstraint(
+                condition=Q(state="stored", image_set__isnull=False) | (~Q(state="stored") & Q(image_set__isnull=True)),
+                name="upload_stored_means_a_set",
+            ),
+            models.CheckConstraint(
+                condition=Q(lease__isnull=True, lease_expires_at__isnull=True)
+                | Q(lease__isnull=False, lease_expires_at__isnull=False, state__in=["checking", "storing"]),
+                name="upload_leased_only_while_worked_on",
+            ),
+            models.UniqueConstraint(
+                fields=["name"],
+                condition=Q(state__in=["uploaded", "checking", "checked", "storing"]),
+                name="upload_name_once_under_way",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.state})"
+
+    @property
+    def is_worked_on(self) -> bool:
+        """Whether a worker has it, or will have it without anybody's doing."""
+        return self.state in (self.State.UPLOADED, self.State.CHECKING, self.State.STORING)
+
+    @property
+    def can_be_stored(self) -> bool:
+        """Everything or nothing: one problem keeps the whole set out."""
+        return self.state == self.State.CHECKED and self.report.get("n_problems") == 0
+
+    @property
+    def can_be_discarded(self) -> bool:
+        return self.state not in (self.State.STORING, self.State.STORED)
