@@ -90,9 +90,10 @@ def drawn(folder: Path, progress: Progress) -> Material:
     pictures = folder / "drawn"
     pictures.mkdir(parents=True, exist_ok=True)
     tasks: list[tuple[drawing.Look, bool, int, Path]] = []
-    archives, fitting = {}, []
+    archives: dict[str, tuple[Path, Path]] = {}
+    fitting: list[dict[str, str]] = []
     for test in TESTS:
-        rows = []
+        rows: list[dict[str, str]] = []
         for malignant, pool in ((True, test.pool_positive), (False, test.pool_negative)):
             diagnosis = test.drawn_positive if malignant else test.drawn_negative
             for number in range(pool + DRAWN_FOR_FITTING):

@@ -232,12 +232,14 @@ def _read(reading: Reading, positive: dict[int, bool]) -> None:
     if reading.finished_at:
         return
     question = reading.test.questions.get()
+    reader = reading.reader.user
+    assert reader is not None, "a reading is made for a reader who has accepted"
     choices = {choice.is_positive: choice.pk for choice in question.choices.all()}
     with transaction.atomic():
         for item in reading.items.filter(answers=None).order_by("position"):
             record_answer(
                 reading=reading, item_uuid=item.uuid, submission_id=uuid4(),
-                choices={question.pk: choices[positive[item.case_id]]}, actor=reading.reader.user,
+                choices={question.pk: choices[positive[item.case_id]]}, actor=reader,
             )  # fmt: skip
 
 
