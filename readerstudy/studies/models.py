@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
-from readerstudy.images.models import Image, ImageSet
+from readerstudy.images.models import Image, ImageSet, Modality
 
 
 class Study(models.Model):
@@ -83,6 +83,14 @@ class Test(models.Model):
     # Lists of node ids: an image belongs to the test if its diagnosis lies under one of them.
     positive_nodes = models.JSONField(_("positive (malignant) diagnoses"), default=list)
     negative_nodes = models.JSONField(_("negative (benign) diagnoses"), default=list)
+    modality = models.CharField(
+        _("kind of image"), max_length=20, choices=Modality, blank=True, help_text=_("empty: every kind in the set")
+    )
+    histopathology_only = models.BooleanField(
+        _("biopsy-proven images only"),
+        default=False,
+        help_text=_("leaves out every image whose diagnosis was not confirmed by histopathology"),
+    )
     sample_size = models.PositiveIntegerField(
         _("number of cases"), null=True, blank=True, help_text=_("drawn at random; empty: every image that fits")
     )
@@ -95,9 +103,11 @@ class Test(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["study", "position"], name="test_position_once"),
             models.CheckConstraint(
-                condition=Q(sample_positives__isnull=True) | Q(sample_positives__lte=F("sample_size")),
+                condition=Q(sample_positives__isnull=True)
+                | Q(sample_size__isnull=False, sample_positives__lte=F("sample_size")),
                 name="test_positives_within_sample",
             ),
+            models.CheckConstraint(condition=Q(modality__in=["", *Modality.values]), name="test_modality_known"),
         ]
 
     def __str__(self) -> str:

@@ -113,6 +113,8 @@ class Migration(migrations.Migration):
                 ('title', models.CharField(max_length=200, verbose_name='title')),
                 ('positive_nodes', models.JSONField(default=list, verbose_name='positive (malignant) diagnoses')),
                 ('negative_nodes', models.JSONField(default=list, verbose_name='negative (benign) diagnoses')),
+                ('modality', models.CharField(blank=True, choices=[('clinical', 'clinical photograph'), ('dermoscopy', 'dermoscopy')], help_text='empty: every kind in the set', max_length=20, verbose_name='kind of image')),
+                ('histopathology_only', models.BooleanField(default=False, help_text='leaves out every image whose diagnosis was not confirmed by histopathology', verbose_name='biopsy-proven images only')),
                 ('sample_size', models.PositiveIntegerField(blank=True, help_text='drawn at random; empty: every image that fits', null=True, verbose_name='number of cases')),
                 ('sample_positives', models.PositiveIntegerField(blank=True, help_text='empty: as chance has it', null=True, verbose_name='of these positive')),
                 ('image_set', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='images.imageset', verbose_name='image set')),
@@ -174,7 +176,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='test',
-            constraint=models.CheckConstraint(condition=models.Q(('sample_positives__isnull', True), ('sample_positives__lte', models.F('sample_size')), _connector='OR'), name='test_positives_within_sample'),
+            constraint=models.CheckConstraint(condition=models.Q(('sample_positives__isnull', True), models.Q(('sample_positives__lte', models.F('sample_size')), ('sample_size__isnull', False)), _connector='OR'), name='test_positives_within_sample'),
+        ),
+        migrations.AddConstraint(
+            model_name='test',
+            constraint=models.CheckConstraint(condition=models.Q(('modality__in', ['', 'clinical', 'dermoscopy'])), name='test_modality_known'),
         ),
         migrations.AddConstraint(
             model_name='question',

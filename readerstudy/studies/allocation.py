@@ -1,0 +1,103 @@
+"""Chance, drawn once from a recorded seed: pure functions, no Django, no database.
+
+Each element gets a key from `random.Random(seed).random()`, in the order in which it is given, and elements are taken
+by increasing key. Python promises the same sequence of `random()` for the same seed in every later version ("Notes on
+reproducibility", documentation of the module `random`); it promises that of no other method, so no other is used.
+The order of what is given counts: give it in an order that follows from the content, not from database ids.
+"""
+
+import random
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+from readerstudy.studies.errors import StudiesError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Shortage:
+    """What a sample cannot be drawn for: `there` are fewer than `asked`."""
+
+    what: Literal["images", "positive images", "negative images"]
+    there: int
+    asked: int
+
+    def __str__(self) -> str:
+        return f"{self.there} {self.what}, {self.asked} were asked for"
+
+
+def shortage(n_positives: int, n_negatives: int, *, size: int | None, n_positive: int | None) -> Shortage | None:
+    """What is too few for a sample of `size` with `n_positive` positives, or None where it can be drawn.
+
+    Raises StudiesError where the two numbers contradict one another, whatever there is to draw from.
+    """
+    if size is None:
+        if n_positive is not None:
+            raise StudiesError(f"{n_positive} positive images were asked for, but not how many images in all.")
+        return None
+    if size < 1 or not 0 <= (n_positive or 0) <= size:
+        raise StudiesError(f"{n_positive or 0} positive images cannot be in a sample of {size}.")
+    if n_positives + n_negatives < size:
+        return Shortage("images", n_positives + n_negatives, size)
+    if n_positive is None:
+        return None
+    if n_positives < n_positive:
+        return Shortage("positive images", n_positives, n_positive)
+    if n_negatives < size - n_positive:
+        return Shortage("negative images", n_negatives, size - n_positive)
+    return None
+
+
+def draw_sample(
+    positives: Sequence[int], negatives: Sequence[int], *, size: int | None, n_positive: int | None, seed: str
+) -> list[int]:
+    """A simple random sample of `size` (None: all), with exactly `n_positive` positives (None: as chance has it).
+
+    Returns ids in random order, the classes mixed. Raises StudiesError, saying what is too few, or that an id was given
+    twice.
+    """
+    everything = [*positives, *negatives]
+    if len(set(everything)) != len(everything):
+        raise StudiesError("An image was offered to the draw twice.")
+    if too_few := shortage(len(positives), len(negatives), size=size, n_positive=n_positive):
+        raise StudiesError(f"There are {too_few}.")
+    order = _by_chance(everything, seed)
+    if size is None:
+        return order
+    if n_positive is None:
+        return order[:size]
+    is_positive = set(positives)
+    left = {True: n_positive, False: size - n_positive}
+    sample = []
+    for item in order:
+        if left[item in is_positive]:
+            left[item in is_positive] -= 1
+            sample.append(item)
+    return sample
+
+
+def draw_order(items: Sequence[int], *, seed: str) -> list[int]:
+    """A random permutation of `items`."""
+    return _by_chance(items, seed)
+
+
+def one_of_each_lesion(images: Sequence[tuple[int, Hashable | None]], *, seed: str) -> list[int]:
+    """Of (image, lesion) pairs, one image at random of each lesion; lesion None: a lesion of its own.
+
+    Two pictures of one lesion are not two independent cases. Returns ids in the order given.
+    """
+    taken: set[Hashable] = set()
+    chosen: set[int] = set()
+    for image, lesion in _by_chance(images, seed):
+        if lesion is None or lesion not in taken:
+            chosen.add(image)
+            taken.add(lesion)
+    return [image for image, _lesion in images if image in chosen]
+
+
+def _by_chance(items: Sequence[T], seed: str) -> list[T]:
+    chance = random.Random(seed)  # noqa: S311 - reproducible on purpose; nothing is kept secret by it
+    keys = [chance.random() for _item in items]
+    return [items[index] for index in sorted(range(len(items)), key=lambda index: (keys[index], index))]
