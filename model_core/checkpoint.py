@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from model_core.provenance import sha256_of
 from model_core.taxonomy import Taxonomy, TaxonomyError, TrainingClass
 
 if TYPE_CHECKING:
@@ -190,8 +191,7 @@ def save(path: StrPath, state_dict: Mapping[str, torch.Tensor], metadata: Checkp
 def sha256(path: StrPath) -> str:
     """Hex digest of a file's bytes."""
     try:
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
+        return sha256_of(path)
     except OSError as error:
         raise CheckpointError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from error
 

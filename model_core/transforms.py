@@ -72,8 +72,7 @@ class Preprocessing:
         return cls(**{**value, "mean": tuple(value["mean"]), "std": tuple(value["std"])})
 
     def pixels(self, image: Image.Image) -> NDArray[np.uint8]:
-        """(size, size, 3) of the picture, upright by its EXIF orientation, RGB."""
-        image = upright_rgb(image)
+        """(size, size, 3) of a picture from `open_image`."""
         if self.resize == "crop":
             image = ImageOps.fit(image, (self.size, self.size), Image.Resampling.BILINEAR)
         else:
@@ -92,39 +91,28 @@ class Preprocessing:
 
 
 def open_image(source: ImageSource) -> Image.Image:
-    """The decoded picture of a path, an open binary file or a Pillow image.
+    """The picture of a path, an open binary file or a Pillow image; decoded in full, upright by EXIF, RGB.
 
-    Raises: ImageError where it is absent, no picture, cut off or too large to be one.
+    Raises: ImageError where it is absent, no picture, cut off, or has more pixels than Pillow allows.
     """
-    if isinstance(source, Image.Image):
-        image = source
-    else:
-        try:
-            image = Image.open(source)
-        except (OSError, ValueError, Image.DecompressionBombError) as error:
-            raise ImageError(_reason(error)) from error
     try:
-        image.load()
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        if isinstance(source, Image.Image):
+            return upright_rgb(source)
+        with Image.open(source) as image:
+            return upright_rgb(image)
+    except Exception as error:  # damaged files make Pillow's plugins raise nearly anything, struct.error for one
         raise ImageError(_reason(error)) from error
-    return image
 
 
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """RGB, turned as its EXIF orientation says; transparency is laid over white, 16-bit grey is scaled to 8."""
+    """A copy in RGB, turned as its EXIF orientation says; transparency is laid over white, 16-bit grey scaled to 8."""
     image = ImageOps.exif_transpose(image)
-    if image.mode == "RGB":
-        return image
     if image.mode.startswith("I"):
-        values = np.asarray(image, dtype=np.float64)
-        image = Image.fromarray(
-            (values / max(values.max(), 65535.0 if values.max() > 255 else 255.0) * 255).astype(np.uint8)
-        )
-    if "A" in image.getbands() or "transparency" in image.info:
+        image = Image.fromarray(np.clip(np.asarray(image, dtype=np.float64) / 257, 0, 255).round().astype(np.uint8))
+    if image.has_transparency_data:
         image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(white, image).convert("RGB")
-    return image.convert("RGB")
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _reason(error: Exception) -> str:
