@@ -77,12 +77,12 @@ class RocCurve:
 
     def sensitivity_at(self, specificity: ArrayLike) -> Floats:
         """Sensitivity at the given specificities, linear between points; on a vertical step its upper end."""
-        return _upper_envelope(1 - _in_unit("specificity", specificity), self.fpr, self.tpr)
+        return on_curve(1 - _in_unit("specificity", specificity), self.fpr, self.tpr)
 
     def specificity_at(self, sensitivity: ArrayLike) -> Floats:
         """Specificity at the given sensitivities, linear between points; on a horizontal step its better end."""
         wanted = _in_unit("sensitivity", sensitivity)
-        return _upper_envelope(1 - wanted, (1 - self.tpr)[::-1], (1 - self.fpr)[::-1])
+        return on_curve(1 - wanted, (1 - self.tpr)[::-1], (1 - self.fpr)[::-1])
 
     def at_threshold(self, threshold: float) -> CurvePoint:
         """Sensitivity and specificity of the rule ``score >= threshold``."""
@@ -165,7 +165,7 @@ def _in_unit(name: str, values: ArrayLike) -> Floats:
     return array
 
 
-def _upper_envelope(wanted: Floats, x: Floats, y: Floats) -> Floats:
+def on_curve(wanted: Floats, x: Floats, y: Floats) -> Floats:
     """y at ``wanted``: on a point or a vertical step the largest y there, between points linear."""
     if not x.size:
         return np.full(wanted.shape, np.nan)

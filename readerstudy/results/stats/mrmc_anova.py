@@ -1,0 +1,197 @@
+"""The parts of an Obuchowski-Rockette analysis: variance components, F tests, means and differences of modalities."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy import stats as distributions
+
+from readerstudy.results.stats.arrays import Floats
+from readerstudy.results.stats.estimate import NAN, Estimate, join_notes
+from readerstudy.results.stats.intervals import normal_interval
+
+
+@dataclass(frozen=True, slots=True)
+class OrComponents:
+    """Obuchowski-Rockette variance components, as estimated: negative ones are not set to zero.
+
+    ``error``: variance of one reader's accuracy over cases; covariances of two accuracies: ``cov1`` same reader, other
+    modality; ``cov2`` other reader, same modality; ``cov3`` both other.
+    """
+
+    reader: float
+    modality_reader: float
+    error: float
+    cov1: float
+    cov2: float
+    cov3: float
+
+
+@dataclass(frozen=True, slots=True)
+class MeanSquares:
+    """Mean squares of the readers' accuracies: between modalities, between readers, and their interaction."""
+
+    modality: float
+    reader: float
+    modality_reader: float
+
+
+@dataclass(frozen=True, slots=True)
+class EqualityTest:
+    """Are all modalities equal? ``name`` is "F" (df1, df2) or "chi-square" (df1; df2 infinite)."""
+
+    name: str
+    statistic: float
+    denominator: float
+    df1: float
+    df2: float
+    p: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ModalityMean:
+    """The average over readers in one modality, from that modality's data alone."""
+
+    modality: str
+    estimate: Estimate
+    se: float
+    df: float
+    ms_reader: float
+    error: float
+    cov2: float
+
+
+@dataclass(frozen=True, slots=True)
+class ModalityDifference:
+    """First modality minus second, on average or for one ``reader``; ``statistic`` is t, or z where df is infinite."""
+
+    first: str
+    second: str
+    estimate: Estimate
+    se: float
+    df: float
+    statistic: float
+    p: float
+    reader: str | None = None
+
+
+def variance_components(theta: Floats, matrix: Floats) -> tuple[OrComponents, MeanSquares]:
+    """Components and mean squares from accuracies (t, r) and their covariances (t, r, t, r)."""
+    t, r = theta.shape
+    per_modality, per_reader, whole = theta.mean(axis=1), theta.mean(axis=0), theta.mean()
+    rest = theta - per_modality[:, np.newaxis] - per_reader + whole
+    squares = MeanSquares(
+        r * float(np.sum((per_modality - whole) ** 2)) / (t - 1) if t > 1 else 0.0,
+        t * float(np.sum((per_reader - whole) ** 2)) / (r - 1) if r > 1 else NAN,
+        float(np.sum(rest**2)) / ((t - 1) * (r - 1)) if t > 1 and r > 1 else (0.0 if t == 1 else NAN),
+    )
+    same_modality = np.eye(t, dtype=bool)[:, np.newaxis, :, np.newaxis] & np.ones(matrix.shape, bool)
+    same_reader = np.eye(r, dtype=bool)[np.newaxis, :, np.newaxis, :] & np.ones(matrix.shape, bool)
+    error = float(matrix[same_modality & same_reader].mean())
+    cov1, cov2, cov3 = (
+        float(matrix[where].mean()) if where.any() else 0.0
+        for where in (~same_modality & same_reader, same_modality & ~same_reader, ~same_modality & ~same_reader)
+    )
+    between = (squares.reader - squares.modality_reader) / t - cov1 + cov3
+    interaction = squares.modality_reader - error + cov1 + cov2 - cov3 if t > 1 else NAN
+    if t == 1:
+        between = squares.reader - error + cov2
+    return OrComponents(between, interaction, error, cov1, cov2, cov3), squares
+
+
+def modality_mean(
+    name: str, theta: Floats, matrix: Floats, *, readers: str, cases: str, level: float, n: int,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> ModalityMean:  # fmt: skip
+    """The mean of readers' accuracies (r,) with covariance (r, r), by Hillis' single-modality formulae."""
+    r = theta.size
+    error = float(np.diagonal(matrix).mean())
+    cov2 = float(matrix[~np.eye(r, dtype=bool)].mean()) if r > 1 else 0.0
+    ms_reader = float(theta.var(ddof=1)) if r > 1 else NAN
+    if readers == "fixed":
+        variance, df = (error + (r - 1) * max(cov2, 0.0)) / r, math.inf
+    elif cases == "fixed":
+        variance, df = ms_reader / r, r - 1.0
+    else:
+        variance = ms_reader / r + max(cov2, 0.0)
+        df = (r * variance) ** 2 / (ms_reader**2 / (r - 1)) if r > 1 and ms_reader > 0 else NAN
+    notes = []
+    if readers == "random" and r < 2:
+        notes.append("one reader: no inference to other readers")
+    if readers == "random" and cases == "random" and ms_reader == 0:
+        notes.append("the readers do not differ at all: degrees of freedom are infinite")
+        df = math.inf
+    if cov2 < 0 and not (readers == "random" and cases == "fixed"):
+        notes.append("covariance between readers is negative and taken as 0")
+    if not variance > 0:
+        notes.append("no interval: the variance estimate is not positive")
+        variance = NAN
+    se = math.sqrt(variance)
+    method = f"Obuchowski-Rockette, {effects(readers, cases)}"
+    estimate = normal_interval(
+        float(theta.mean()), se, level=level, df=df, method=method, n=n, bounds=bounds, note=join_notes(notes)
+    )
+    return ModalityMean(name, estimate, se, df, ms_reader, error, cov2)
+
+
+def equality_test(
+    components: OrComponents, squares: MeanSquares, shape: tuple[int, ...], readers: str, cases: str
+) -> EqualityTest:
+    t, r = shape
+    name = "chi-square" if readers == "fixed" else "F"
+    if t < 2:
+        return EqualityTest(name, NAN, NAN, NAN, NAN, NAN, "one modality: nothing to compare")
+    df1, df2 = float(t - 1), math.inf
+    notes = []
+    if readers == "fixed":
+        denominator = components.error - components.cov1 + (r - 1) * (components.cov2 - components.cov3)
+    else:
+        extra = 0.0 if cases == "fixed" else r * (components.cov2 - components.cov3)
+        if extra < 0:
+            notes.append("Cov2 - Cov3 is negative and taken as 0")
+        denominator = squares.modality_reader + max(extra, 0.0)
+        df2 = (
+            denominator**2 / (squares.modality_reader**2 / ((t - 1) * (r - 1))) if squares.modality_reader > 0 else NAN
+        )
+    if r < 2 and readers == "random":
+        return EqualityTest(name, NAN, NAN, df1, NAN, NAN, "one reader: no inference to other readers")
+    if not denominator > 1e-15 or math.isnan(df2):
+        return EqualityTest(name, NAN, denominator, df1, NAN, NAN, "no test: the denominator is not positive")
+    if readers == "fixed":
+        statistic = df1 * squares.modality / denominator
+        p = float(distributions.chi2.sf(statistic, df1))
+    else:
+        statistic = squares.modality / denominator
+        p = float(distributions.f.sf(statistic, df1, df2))
+    return EqualityTest(name, statistic, denominator, df1, df2, p, join_notes(notes))
+
+
+def modality_differences(
+    theta: Floats, equality: EqualityTest, names: Sequence[str], n: int, level: float, readers: str, cases: str
+) -> tuple[ModalityDifference, ...]:
+    means = theta.mean(axis=1)
+    se = math.sqrt(2 / theta.shape[1] * equality.denominator) if equality.denominator > 1e-15 else NAN
+    method = f"Obuchowski-Rockette, {effects(readers, cases)}"
+    return tuple(
+        difference(names[i], names[j], float(means[i] - means[j]), se, equality.df2, n, level, method, equality.note)
+        for i, j in combinations(range(len(means)), 2)
+    )
+
+
+def difference(
+    first: str, second: str, value: float, se: float, df: float, n: int, level: float, method: str, note: str,
+    reader: str | None = None,
+) -> ModalityDifference:  # fmt: skip
+    estimate = normal_interval(value, se, level=level, df=df, method=method, n=n, bounds=None, note=note)
+    statistic = value / se
+    tail = distributions.norm.sf(abs(statistic)) if math.isinf(df) else distributions.t.sf(abs(statistic), df)
+    return ModalityDifference(first, second, estimate, se, df, statistic, 2 * float(tail), reader)
+
+
+def effects(readers: str, cases: str) -> str:
+    return f"{readers} readers, {cases} cases"

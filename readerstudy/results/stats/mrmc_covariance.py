@@ -1,0 +1,180 @@
+"""Accuracy of every reader in every modality, and the covariance matrix of those accuracies, readers held fixed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from readerstudy.results.stats.arrays import Bools, Floats, as_floats, binary_decisions, binary_truth
+from readerstudy.results.stats.delong import placements
+from readerstudy.results.stats.estimate import StatsError
+
+Metric = str | Callable[[Bools, Floats], float]
+METRICS = ("auc", "sensitivity", "specificity")
+METHODS = ("jackknife", "delong", "unbiased")
+GRAM_BYTES = 2**25  # success scores held at a time by the unbiased covariance
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Accuracies:
+    """``theta`` (t, r): the accuracy of each reader in each modality, NaN where it is undefined.
+
+    ``covariance`` (t * r, t * r), modality-major; exactly 0 between two cells that share no case. ``truth`` (n,) and
+    ``ratings`` (t, r, n) hold the cases that any cell uses (of one class only, for sensitivity and specificity).
+    """
+
+    theta: Floats
+    covariance: Floats
+    truth: Bools
+    ratings: Floats
+    n_missing: int
+
+
+def accuracies(
+    truth: ArrayLike, ratings: ArrayLike, metric: Metric = "auc", covariance: str = "jackknife"
+) -> Accuracies:
+    """Accuracies and their covariance.
+
+    ``truth`` (n,), ``ratings`` (t, r, n) or (r, n): modality, reader, case; NaN where a reader did not read a case.
+    ``metric``: "auc"; "sensitivity" or "specificity" of decisions 0/1; or a function (truth, ratings) -> float.
+    ``covariance``: "jackknife" (any metric), "delong" (AUC), "unbiased" (AUC; Gallas, Pennello and Myers, J Opt Soc Am
+    A 2007; 24:B70-B80). For sensitivity and specificity the three are the same: the sample covariance over n.
+    """
+    actual, cells = binary_truth(truth), _three_axes(ratings)
+    if cells.shape[2] != actual.size:
+        raise StatsError(f"ratings has shape {cells.shape}, but truth names {actual.size} cases; (t, r, n) is needed")
+    if covariance not in METHODS:
+        raise StatsError(f"covariance is {covariance!r}; allowed are {', '.join(map(repr, METHODS))}")
+    if isinstance(metric, str) and metric not in METRICS:
+        raise StatsError(f"metric is {metric!r}; allowed are {', '.join(map(repr, METRICS))}, or a function")
+    if callable(metric) and covariance != "jackknife":
+        raise StatsError(f"covariance is {covariance!r}; a metric of your own has the 'jackknife' only")
+    used = ~np.isnan(cells).all(axis=(0, 1))
+    if metric in ("sensitivity", "specificity"):
+        binary_decisions(cells, "ratings")
+        used &= actual == (metric == "sensitivity")
+    actual, cells = actual[used], cells[:, :, used]
+    rows = cells.reshape(-1, actual.size)
+    if callable(metric):
+        theta, matrix = _by_deletion(actual, rows, metric)
+    elif metric == "auc":
+        theta, matrix = _auc(actual, rows, covariance)
+    else:
+        theta, matrix = _share(rows if metric == "sensitivity" else 1 - rows)
+    seen = ~np.isnan(rows)
+    matrix = np.where((seen.astype(float) @ seen.T.astype(float)) > 0, matrix, 0.0)
+    return Accuracies(theta.reshape(cells.shape[:2]), matrix, actual, cells, int((~seen).sum()))
+
+
+def jackknife_covariance(deleted: Floats) -> Floats:
+    """Covariance from leave-one-case-out values (N, c): (N - 1) / N times their centred cross-product."""
+    n = len(deleted)
+    centred = deleted - deleted.mean(axis=0)
+    return (n - 1) / n * centred.T @ centred
+
+
+def _auc(truth: Bools, rows: Floats, method: str) -> tuple[Floats, Floats]:
+    v10, v01 = _placements(truth, rows)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        m, n = (~np.isnan(v10)).sum(axis=1), (~np.isnan(v01)).sum(axis=1)
+        theta = np.where((m > 0) & (n > 0), np.nansum(v10, axis=1) / m, np.nan)
+        if method == "jackknife":
+            deleted = np.empty((truth.size, len(rows)))
+            deleted[truth] = _without_one(theta, v10, m).T
+            deleted[~truth] = _without_one(theta, v01, n).T
+            return theta, jackknife_covariance(deleted)
+        if method == "delong":
+            return theta, _overlap_covariance(v10, theta, m) + _overlap_covariance(v01, theta, n)
+        return theta, _unbiased(truth, rows, v10, v01, m, n)
+
+
+def _without_one(theta: Floats, values: Floats, size: Floats) -> Floats:
+    """The AUC of each cell without each case of a class; a case that the cell did not read changes nothing."""
+    theta, size = theta[:, np.newaxis], size[:, np.newaxis]
+    return np.where(np.isnan(values), theta, (size * theta - values) / (size - 1))
+
+
+def _overlap_covariance(values: Floats, theta: Floats, size: Floats) -> Floats:
+    """Sample covariance over the cases that two cells share, times their number, over both cells' sizes."""
+    seen = ~np.isnan(values)
+    centred = np.where(seen, values - theta[:, np.newaxis], 0.0)
+    shared = seen.astype(float) @ seen.T
+    return np.where(shared > 1, centred @ centred.T * shared / (shared - 1) / np.outer(size, size), np.nan)
+
+
+def _unbiased(truth: Bools, rows: Floats, v10: Floats, v01: Floats, m: Floats, n: Floats) -> Floats:
+    """The unbiased estimate from sums of success scores (Gallas 2006; equation for any overlap of cases)."""
+    positive, negative = rows[:, truth], rows[:, ~truth]
+    seen_pos, seen_neg = (~np.isnan(positive)).astype(float), (~np.isnan(negative)).astype(float)
+    per_positive = np.nan_to_num(v10) * n[:, np.newaxis]
+    per_negative = np.nan_to_num(v01) * m[:, np.newaxis]
+    total = per_positive.sum(axis=1)
+    gram = np.zeros((len(rows), len(rows)))
+    step = max(1, GRAM_BYTES // (8 * max(negative.size, 1)))
+    for start in range(0, positive.shape[1], step):
+        scores = success_scores(positive[:, start : start + step], negative).reshape(len(rows), -1)
+        gram += scores @ scores.T
+    pairs = np.outer(m * n, m * n).astype(float)
+    shared_pos, shared_neg = seen_pos @ seen_pos.T, seen_neg @ seen_neg.T
+    apart = pairs - np.outer(m, m) * shared_neg - np.outer(n, n) * shared_pos + shared_pos * shared_neg
+    delta = np.where(apart > 0, pairs / apart, np.nan)
+    shared = per_positive @ per_positive.T + per_negative @ per_negative.T - gram
+    return ((1 - delta) * np.outer(total, total) + delta * shared) / pairs
+
+
+def success_scores(positive: Floats, negative: Floats) -> Floats:
+    """1, 1/2 or 0 for each pair, (c, m) against (c, n) -> (c, m, n); 0 where either rating is missing."""
+    difference = positive[:, :, np.newaxis] - negative[:, np.newaxis, :]
+    return np.where(np.isnan(difference), 0.0, (np.sign(difference) + 1) / 2)
+
+
+def _placements(truth: Bools, rows: Floats) -> tuple[Floats, Floats]:
+    """v10 (c, m) and v01 (c, n), NaN where a cell did not read the case."""
+    v10, v01 = np.full((len(rows), int(truth.sum())), np.nan), np.full((len(rows), int((~truth).sum())), np.nan)
+    seen = ~np.isnan(rows)
+    complete = seen.all(axis=1)
+    if truth.any() and not truth.all() and complete.any():
+        v10[complete], v01[complete] = placements(truth, rows[complete])
+    for i in np.flatnonzero(~complete):
+        here = seen[i]
+        if truth[here].any() and not truth[here].all():
+            one, other = placements(truth[here], rows[i : i + 1, here])
+            v10[i, here[truth]], v01[i, here[~truth]] = one[0], other[0]
+    return v10, v01
+
+
+def _share(rows: Floats) -> tuple[Floats, Floats]:
+    seen = ~np.isnan(rows)
+    size = seen.sum(axis=1)
+    theta = np.divide(np.nansum(rows, axis=1), size, out=np.full(len(rows), np.nan), where=size > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return theta, _overlap_covariance(rows, theta, size)
+
+
+def _by_deletion(truth: Bools, rows: Floats, metric: Callable[[Bools, Floats], float]) -> tuple[Floats, Floats]:
+    """A metric of the caller's own, recomputed without each case in turn."""
+
+    def value(row: Floats, without: int | None = None) -> float:
+        keep = ~np.isnan(row)
+        if without is not None:
+            keep[without] = False
+        return float(metric(truth[keep], row[keep]))
+
+    theta = np.array([value(row) for row in rows])
+    deleted = np.tile(theta, (truth.size, 1))
+    for i, row in enumerate(rows):
+        for case in np.flatnonzero(~np.isnan(row)):
+            deleted[case, i] = value(row, int(case))
+    return theta, jackknife_covariance(deleted)
+
+
+def _three_axes(ratings: ArrayLike) -> Floats:
+    cells = as_floats("ratings", ratings)
+    if cells.ndim == 2:
+        cells = cells[np.newaxis]
+    if cells.ndim != 3:
+        raise StatsError(f"ratings has shape {cells.shape}; (t, r, n) is needed: modality, reader, case")
+    return cells
