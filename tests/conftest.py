@@ -1,5 +1,6 @@
 """Fixtures for every room: people, drawn images, and rows in the database that only grows."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ def pytest_configure() -> None:
     django_settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     django_settings.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
     django_settings.WHITENOISE_AUTOREFRESH = True
+    if django_settings.DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+        # A file, as in use: threads then have connections of their own, and wait for one another's transactions.
+        django_settings.DATABASES["default"].setdefault("TEST", {})["NAME"] = str(django_settings.VAR / "test.sqlite3")
 
 
 GROWING_TABLES = (
@@ -28,9 +32,12 @@ GROWING_TABLES = (
 )  # fmt: skip
 
 
-@pytest.fixture(autouse=True)
-def _flushable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let Django empty the tables after a transactional test; the refusal stands again before the next test."""
+@pytest.fixture(autouse=True, scope="session")
+def _flushable() -> Iterator[None]:
+    """Let Django empty the tables after a transactional test; the refusal stands again before the next test.
+
+    For the whole session: a fixture of one test would be gone before pytest-django empties the tables.
+    """
     import django.core.management.commands.flush as flush
 
     original = flush.Command.handle
@@ -46,7 +53,9 @@ def _flushable(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
                 for table in GROWING_TABLES:
                     append_only.install(editor, table)
 
-    monkeypatch.setattr(flush.Command, "handle", handle)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flush.Command, "handle", handle)
+        yield
 
 
 @pytest.fixture

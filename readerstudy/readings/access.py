@@ -2,8 +2,9 @@
 
 from uuid import UUID
 
-from django.http import Http404
+from django.http import Http404, HttpRequest
 from django.utils.translation import ngettext
+from rest_framework.request import Request
 
 from readerstudy.accounts.models import User
 from readerstudy.images.models import Image
@@ -11,6 +12,13 @@ from readerstudy.readings.errors import ReadingsError
 from readerstudy.readings.models import Answer, Item, Reading
 from readerstudy.readings.progress import ITEMS_IN_SIGHT, upcoming
 from readerstudy.studies.models import Study
+
+
+def signed_in(request: HttpRequest | Request) -> User:
+    """The person signed in, else 404. (Pages send whom they do not know to the sign-in first.)"""
+    if not isinstance(request.user, User):
+        raise Http404
+    return request.user
 
 
 def reading_for(user: User, uuid: UUID, *, in_closed_study: bool = False) -> Reading:
@@ -44,10 +52,8 @@ def picture_for(user: User, reading_uuid: UUID, item_uuid: UUID, position: int) 
     item: Item | None = next((item for item in upcoming(reading)[:ITEMS_IN_SIGHT] if item.uuid == item_uuid), None)
     if item is None:
         raise Http404
-    shown = Image.objects.filter(
-        pk__in=item.case.case_images.filter(position=position).values("image")
-    ).only("file", "media_type")
-    image = shown.first()
+    shown = item.case.case_images.filter(position=position).values("image")
+    image = Image.objects.filter(pk__in=shown).only("file", "media_type").first()
     if image is None:
         raise Http404
     return image

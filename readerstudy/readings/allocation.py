@@ -19,9 +19,7 @@ def ensure_readings(user: User) -> list[Reading]:
     """
     if not user.is_staff_of_studies:
         agreed = Exists(Consent.objects.filter(reader=OuterRef("pk")))
-        for reader in Reader.objects.filter(
-            agreed, user=user, withdrawn_at=None, study__state=Study.State.OPEN
-        ):
+        for reader in Reader.objects.filter(agreed, user=user, withdrawn_at=None, study__state=Study.State.OPEN):
             if _tests_without_reading(reader).exists():
                 _make_missing(reader.pk, actor=user)
     return list(Reading.objects.of(user).with_progress().filter(test__study__state=Study.State.OPEN))

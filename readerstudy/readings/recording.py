@@ -67,9 +67,7 @@ def record_answer(
             message = _("Case %(ahead)s cannot be answered yet: case %(current)s comes first.")
             raise ReadingsError("ahead", message % {"ahead": item.position, "current": current.position})
         _write(item, submission_id, _checked(locked, choices), client_shown_at, client_answered_at)
-        audit.record(
-            "answer.recorded", actor=actor, target=locked, item=item.position, submission=str(submission_id)
-        )
+        audit.record("answer.recorded", actor=actor, target=locked, item=item.position, submission=str(submission_id))
         return Outcome("stored", item.position, finished=_finish_if_read(locked, actor))
 
 
@@ -87,9 +85,7 @@ def _lock(reading: Reading) -> Reading:
     )
 
 
-def _repeated(
-    reading: Reading, item_uuid: UUID, submission_id: UUID, choices: Mapping[int, int]
-) -> Outcome | None:
+def _repeated(reading: Reading, item_uuid: UUID, submission_id: UUID, choices: Mapping[int, int]) -> Outcome | None:
     """The stored result, if this submission was stored before; None if it is new."""
     stored = list(Answer.objects.filter(submission_id=submission_id).select_related("item"))
     if not stored:

@@ -38,7 +38,7 @@ class SubmissionSerializer(serializers.Serializer):
 class ChoiceSerializer(serializers.Serializer):
     id = serializers.IntegerField(source="pk")
     key = serializers.IntegerField(source="position")
-    label = serializers.CharField()
+    text = serializers.CharField(source="label")
 
 
 class QuestionSerializer(serializers.Serializer):

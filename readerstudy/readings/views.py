@@ -1,5 +1,6 @@
 """The pages of a reading. Everything works as plain forms; the script of the page talks to `api` instead."""
 
+import json
 import uuid as uuids
 from collections.abc import Iterator
 from uuid import UUID
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
-from readerstudy.readings.access import picture_for, reading_for
+from readerstudy.readings.access import picture_for, reading_for, signed_in
 from readerstudy.readings.allocation import ensure_readings
 from readerstudy.readings.errors import ReadingsError
 from readerstudy.readings.forms import SubmissionForm
@@ -31,7 +32,7 @@ unkept = cache_control(private=True, no_store=True)
 @require_safe
 def start(request: HttpRequest) -> HttpResponse:
     """To the first unfinished test, else home."""
-    unfinished = (reading for reading in ensure_readings(request.user) if reading.finished_at is None)
+    unfinished = (reading for reading in ensure_readings(signed_in(request)) if reading.finished_at is None)
     if reading := next(unfinished, None):
         return redirect("read", reading.uuid)
     return redirect("home")
@@ -44,7 +45,7 @@ def read(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The current case; or, posted, the answer to it."""
     reading = None
     try:
-        reading = reading_for(request.user, uuid)
+        reading = reading_for(signed_in(request), uuid)
         if request.method == "POST":
             return _answer(request, reading)
         return _page(request, reading)
@@ -63,7 +64,7 @@ def _answer(request: HttpRequest, reading: Reading) -> HttpResponse:
         item_uuid=form.cleaned_data["item"],
         submission_id=form.cleaned_data["submission"],
         choices=form.cleaned_data["choices"],
-        actor=request.user,
+        actor=signed_in(request),
     )
     if outcome.kind == "already-answered":
         messages.info(
@@ -81,7 +82,7 @@ def _page(request: HttpRequest, reading: Reading, *, refusal: ReadingsError | No
         "reading": reading,
         "now": now,
         "pictures": now.current.case.case_images.all(),
-        "state": standing_data(now),
+        "state_json": json.dumps(standing_data(now)),
         "submission": uuids.uuid4(),
         "refusal": refusal,
     }
@@ -94,7 +95,7 @@ def _page(request: HttpRequest, reading: Reading, *, refusal: ReadingsError | No
 def picture(request: HttpRequest, uuid: UUID, item: UUID, position: int) -> HttpResponseBase:
     """A picture's bytes, under an address and with headers that tell nothing."""
     try:
-        image = picture_for(request.user, uuid, item, position)
+        image = picture_for(signed_in(request), uuid, item, position)
     except ReadingsError as error:
         return HttpResponse(str(error), status=error.status, content_type="text/plain; charset=utf-8")
     # Not FileResponse: it would name the file.
@@ -113,11 +114,11 @@ def _chunks(file: FieldFile) -> Iterator[bytes]:
 @require_safe
 def done(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Thanks, own progress over the tests, and the way to the next one."""
-    reading = reading_for(request.user, uuid, in_closed_study=True)
+    reading = reading_for(signed_in(request), uuid, in_closed_study=True)
     if reading.items.unanswered().exists():
         return redirect("read", reading.uuid)
     readings = list(
-        Reading.objects.of(request.user).with_progress().filter(reader=reading.reader).order_by("test__position")
+        Reading.objects.of(signed_in(request)).with_progress().filter(reader=reading.reader).order_by("test__position")
     )
     study_is_open = reading.test.study.state == Study.State.OPEN
     unfinished = (other for other in readings if other.finished_at is None)

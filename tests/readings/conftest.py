@@ -1,0 +1,63 @@
+"""A reader with a test to read, for the tests of this room."""
+
+import uuid
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from readerstudy.accounts.models import User
+from readerstudy.readers.models import Reader
+from readerstudy.readings.allocation import ensure_readings
+from readerstudy.readings.models import Item, Reading
+from readerstudy.readings.recording import Outcome, record_answer
+from readerstudy.studies.models import Study
+from tests.builders import accepted_reader, open_study
+from tests.conftest import signed_in
+
+
+@pytest.fixture
+def study(administrator: User) -> Study:
+    """Open, one test of seven cases."""
+    return open_study(administrator)
+
+
+@pytest.fixture
+def reader(study: Study) -> Reader:
+    return accepted_reader(study)
+
+
+@pytest.fixture
+def reading(reader: Reader) -> Reading:
+    return ensure_readings(reader.user)[0]
+
+
+@pytest.fixture
+def reader_client(reader: Reader) -> Client:
+    return signed_in(reader.user)
+
+
+def choices_of(reading: Reading, key: int = 1) -> dict[int, int]:
+    """The choice with this key for each question."""
+    return {question.pk: question.choices.get(position=key).pk for question in reading.test.questions.all()}
+
+
+def item_at(reading: Reading, position: int) -> Item:
+    return reading.items.get(position=position)
+
+
+def answer(reading: Reading, position: int, key: int = 1, **changes: Any) -> Outcome:
+    """Answer the case at `position` as the reader himself."""
+    values = {
+        "reading": reading,
+        "item_uuid": item_at(reading, position).uuid,
+        "submission_id": uuid.uuid4(),
+        "choices": choices_of(reading, key),
+        "actor": reading.reader.user,
+    }
+    return record_answer(**{**values, **changes})
+
+
+def answer_all(reading: Reading) -> None:
+    for position in range(1, reading.items.count() + 1):
+        answer(reading, position)
