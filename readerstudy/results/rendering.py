@@ -1,0 +1,150 @@
+"""Figures as files. HTML is written here; PNG, SVG and PDF are drawn by a Chromium through kaleido, once each.
+
+Drawing takes seconds, so it happens when somebody asks for the file, never for a page; what was drawn once lies in
+storage under the hash of the figure, and the same figure is not drawn again.
+"""
+
+import asyncio
+import hashlib
+import html
+import json
+import os
+import shutil
+import threading
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeoutError
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import plotly.graph_objects as go
+import plotly.io
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from readerstudy.results.errors import ResultsError
+
+MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
+DRAWN = ("png", "svg", "pdf")
+PNG_SCALE = 4  # 420 px become 1,680: 480 dpi in a journal's column of 89 mm
+SECONDS_TO_START, SECONDS_A_FIGURE = 30, 15
+BROWSERS = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome", "chrome")
+
+_one_at_a_time = threading.Lock()  # a browser takes 200 MB: one in a process is enough
+
+
+def browser() -> str | None:
+    """The Chromium that kaleido is to start: BROWSER_PATH, or the first of the usual names on the path."""
+    if path := os.environ.get("BROWSER_PATH", ""):
+        return path
+    return next((found for name in BROWSERS if (found := shutil.which(name))), None)
+
+
+def unavailable() -> str:
+    """Why this machine cannot draw PNG, SVG and PDF, in a sentence; empty where it can."""
+    try:
+        version("kaleido")
+    except PackageNotFoundError:
+        return _(
+            "This server cannot draw PNG, SVG and PDF: the package kaleido is missing. "
+            "Install it with “pip install 'readerstudy[figures]'”. The HTML figure needs nothing."
+        )
+    if browser() is None:
+        return _(
+            "This server cannot draw PNG, SVG and PDF: no Chromium was found. Install one (Debian: “apt-get install "
+            "chromium”), or say where it is in BROWSER_PATH. The HTML figure needs nothing."
+        )
+    return ""
+
+
+def figure_file(figure: go.Figure, fmt: str, *, title: str, text: str) -> bytes:
+    """The figure as a file of the format png, svg, pdf or html.
+
+    ``title`` and ``text`` are the HTML page's title and caption. Raises: ResultsError (503) where it cannot be drawn.
+    """
+    if fmt == "html":
+        return as_page(figure, title=title, text=text)
+    return draw([(figure, fmt)])[0]
+
+
+def as_page(figure: go.Figure, *, title: str, text: str) -> bytes:
+    """A page that shows the figure without any network: plotly.js is in it."""
+    body = plotly.io.to_html(
+        figure, full_html=False, include_plotlyjs=True, div_id="figure", config={"displaylogo": False}
+    )
+    language = html.escape(get_language() or "en")
+    page = (
+        f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{html.escape(title)}</title>'
+        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}</style></head>"
+        f"<body><figure>{body}<figcaption>{html.escape(text)}</figcaption></figure></body></html>\n"
+    )
+    return page.encode()
+
+
+def draw(wanted: Sequence[tuple[go.Figure, str]]) -> list[bytes]:
+    """Each (figure, format) drawn, in the order given; what storage has already is not drawn again.
+
+    Raises: ResultsError (503) where kaleido or Chromium is missing, fails, or takes too long.
+    """
+    names = [_name(figure, fmt) for figure, fmt in wanted]
+    missing = {name: wanted[i] for i, name in enumerate(names) if not default_storage.exists(name)}
+    if missing:
+        if reason := unavailable():
+            raise ResultsError(reason, status=503)
+        for name, content in zip(missing, _drawn(list(missing.values())), strict=True):
+            default_storage.save(name, ContentFile(content))
+    found = []
+    for name in names:
+        with default_storage.open(name, "rb") as file:
+            found.append(file.read())
+    return found
+
+
+def _name(figure: go.Figure, fmt: str) -> str:
+    """The same figure in the same format by the same software is the same file."""
+    made_by = [version("plotly"), version("kaleido") if not unavailable() else "", fmt, str(PNG_SCALE)]
+    content = "\n".join([*made_by, figure.to_json(engine="json")])
+    return f"results/figures/{hashlib.sha256(content.encode()).hexdigest()}.{fmt}"
+
+
+def _drawn(wanted: Sequence[tuple[go.Figure, str]]) -> list[bytes]:
+    limit = SECONDS_TO_START + SECONDS_A_FIGURE * len(wanted)
+    if not _one_at_a_time.acquire(timeout=limit):
+        raise ResultsError(_("Other figures are being drawn. Try again in a minute."), status=503)
+    try:
+        return _in_thread(_by_kaleido(wanted), limit)
+    except (TimeoutError, FutureTimeoutError):
+        message = _("Chromium did not draw the figure within %(seconds)d seconds. Try again, or take the HTML figure.")
+        raise ResultsError(message % {"seconds": limit}, status=503) from None
+    except Exception as error:  # kaleido and Chromium fail in many ways, and none is the visitor's fault
+        message = _("The figure could not be drawn by %(browser)s: %(error)s. The HTML figure needs no browser here.")
+        told = {"browser": browser(), "error": str(error).strip().rstrip(".")[:300] or type(error).__name__}
+        raise ResultsError(message % told, status=503) from error
+    finally:
+        _one_at_a_time.release()
+
+
+async def _by_kaleido(wanted: Sequence[tuple[go.Figure, str]]) -> list[bytes]:
+    import kaleido  # optional: `pip install 'readerstudy[figures]'`
+
+    # mathjax=False: without it the page would be fetched from a content delivery network.
+    async with kaleido.Kaleido(n=1, timeout=SECONDS_A_FIGURE, mathjax=False, path=browser()) as drawer:
+        return [
+            await drawer.calc_fig(figure, opts={"format": fmt, "scale": PNG_SCALE if fmt == "png" else 1})
+            for figure, fmt in wanted
+        ]
+
+
+def _in_thread(work: Coroutine[Any, Any, list[bytes]], seconds: float) -> list[bytes]:
+    """Run in an event loop of its own: the caller's thread may have one that runs."""
+    with ThreadPoolExecutor(1, thread_name_prefix="kaleido") as pool:
+        return pool.submit(asyncio.run, asyncio.wait_for(work, seconds)).result()
+
+
+def figure_data(figure: go.Figure) -> dict[str, Any]:
+    """What the page's script draws: data and layout as plain JSON values, without a fixed size."""
+    content = json.loads(figure.to_json(engine="json"))
+    return {"data": content["data"], "layout": content["layout"]}

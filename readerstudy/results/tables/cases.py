@@ -1,0 +1,87 @@
+"""The cases of a test as they were drawn, with their truth."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from readerstudy.results.errors import ResultsError
+from readerstudy.studies.eligibility import diagnoses_under
+from readerstudy.studies.errors import StudiesError
+from readerstudy.studies.models import CaseImage, Test
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CaseTable:
+    """The n cases of a test, by number.
+
+    ``ids``, ``numbers`` and ``truth`` (1 positive, 0 negative) are (n,); so are the texts ``diagnoses``,
+    ``confirmations`` and ``modalities``, which are those of the first picture. Of the p pictures, ``picture_case`` (p,)
+    is the index of the case, ``picture_image`` (p,) the id of the image and ``picture_uuids`` its public name.
+    """
+
+    ids: Ints
+    numbers: Ints
+    truth: Ints
+    diagnoses: tuple[str, ...]
+    confirmations: tuple[str, ...]
+    modalities: tuple[str, ...]
+    picture_case: Ints
+    picture_image: Ints
+    picture_uuids: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        return len(self.ids)
+
+
+def case_table(test: Test) -> CaseTable:
+    """The cases of a test. Raises: ResultsError for a case without a reference, or of neither or of both sides."""
+    positive, negative = _sides(test)
+    rows = list(
+        CaseImage.objects.filter(case__test=test)
+        .order_by("case__number", "position")
+        .values_list(
+            "case_id", "case__number", "image_id", "image__uuid", "image__modality",
+            "image__reference__diagnosis", "image__reference__confirmation",
+        )
+    )  # fmt: skip
+    index: dict[int, int] = {}
+    truth: list[int] = []
+    for case, number, _image, _uuid, _modality, diagnosis, _confirmation in rows:
+        if diagnosis not in positive and diagnosis not in negative:
+            raise ResultsError(_no_side(test, number, diagnosis))
+        value = int(diagnosis in positive)
+        if index.setdefault(case, len(index)) == len(truth):
+            truth.append(value)
+        elif truth[index[case]] != value:
+            raise ResultsError(f"{test.title}: case {number} has positive and negative pictures; it can be only one.")
+    first = {row[0]: row for row in reversed(rows)}
+    firsts = [first[case] for case in index]
+    return CaseTable(
+        ids=np.array(list(index), dtype=np.int64),
+        numbers=np.array([row[1] for row in firsts], dtype=np.int64),
+        truth=np.array(truth, dtype=np.int64),
+        diagnoses=tuple(str(row[5]) for row in firsts),
+        confirmations=tuple(str(row[6]) for row in firsts),
+        modalities=tuple(str(row[4]) for row in firsts),
+        picture_case=np.array([index[row[0]] for row in rows], dtype=np.int64),
+        picture_image=np.array([row[2] for row in rows], dtype=np.int64),
+        picture_uuids=tuple(str(row[3]) for row in rows),
+    )
+
+
+def _sides(test: Test) -> tuple[set[str], set[str]]:
+    try:
+        return diagnoses_under(test.positive_nodes), diagnoses_under(test.negative_nodes)
+    except StudiesError as error:
+        raise ResultsError(f"{test.title}: {error} Is the installation's taxonomy another one now?") from error
+
+
+def _no_side(test: Test, number: int, diagnosis: str | None) -> str:
+    if diagnosis is None:
+        return f"{test.title}: case {number} has no reference diagnosis."
+    sides = ", ".join([*test.positive_nodes, *test.negative_nodes])
+    return f"{test.title}: case {number} has the diagnosis {diagnosis!r}, which lies under none of {sides}."

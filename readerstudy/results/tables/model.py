@@ -1,0 +1,120 @@
+"""What a model says of a test: P(positive) of each case, and of every image that the test could have drawn."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_core.taxonomy import TaxonomyError, TrainingClass
+from readerstudy.images.models import Image
+from readerstudy.images.truth import taxonomy
+from readerstudy.results.tables.cases import CaseTable
+from readerstudy.scoring.jobs import leaks
+from readerstudy.scoring.models import ModelVersion, Score
+from readerstudy.studies.eligibility import pool_of
+from readerstudy.studies.models import Test
+
+Floats = NDArray[np.float64]
+Singles = NDArray[np.float32]
+Ints = NDArray[np.int64]
+SCORE = np.dtype("<f4")  # of Score.probabilities
+ROWS_AT_ONCE = 4096
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelTable:
+    """A model's scores in a test: P(positive) / (P(positive) + P(negative)), by the training classes under its nodes.
+
+    ``case_scores`` (n_cases,), the mean over a case's pictures, NaN where one is not scored. The full set is every
+    image that the test could have drawn (at most one of a lesion): ``full_truth``, ``full_scores`` (N,),
+    ``full_uuids``. ``problem`` says why this model cannot score this test at all, and is empty where it can.
+    ``leaked_cases`` and ``n_leaked_full`` are what it had seen in training: the picture, its lesion or its patient.
+    """
+
+    case_scores: Floats
+    full_truth: Ints
+    full_scores: Floats
+    full_uuids: tuple[str, ...]
+    leaked_cases: tuple[int, ...]
+    n_leaked_full: int
+    problem: str = ""
+
+
+def images_of(test: Test) -> tuple[list[int], list[int]]:
+    """The full set of a test: ids of the positive and of the negative images that it could have drawn."""
+    pool = pool_of(test)
+    return list(pool.positives), list(pool.negatives)
+
+
+def model_table(model_version: ModelVersion, test: Test, cases: CaseTable) -> ModelTable:
+    """The scores of a model in a test; a model that cannot score it gives NaN everywhere and the reason."""
+    positives, negatives = images_of(test)
+    image_ids = np.array(positives + negatives, dtype=np.int64)
+    truth = np.repeat([1, 0], [len(positives), len(negatives)])
+    uuids = dict(Image.objects.filter(image_set=test.image_set).values_list("pk", "uuid"))
+    names = [str(uuids[pk]) for pk in image_ids.tolist()]
+    order = np.argsort(names)  # by name: the same in every database that holds these images
+    problem, ids, shares = "", np.empty(0, dtype=np.int64), np.empty(0)
+    try:
+        ids, shares = _shares(model_version, test)
+    except TaxonomyError as error:
+        problem = str(error)
+    pictures = _lookup(cases.picture_image, ids, shares)
+    seen = {image.pk for image in leaks(model_version, [*image_ids.tolist(), *cases.picture_image.tolist()])}
+    leaked = np.isin(cases.picture_image, np.array(sorted(seen), dtype=np.int64))
+    return ModelTable(
+        case_scores=_means(pictures, cases.picture_case, cases.n),
+        full_truth=truth[order],
+        full_scores=_lookup(image_ids, ids, shares)[order],
+        full_uuids=tuple(names[i] for i in order),
+        leaked_cases=tuple(np.unique(cases.numbers[cases.picture_case[leaked]]).tolist()),
+        n_leaked_full=len(seen.intersection(image_ids.tolist())),
+        problem=problem,
+    )
+
+
+def _shares(model_version: ModelVersion, test: Test) -> tuple[Ints, Floats]:
+    """(image ids, rising; P(positive) share of each) of the images of the test's set that the model has scored."""
+    classes = model_version.checkpoint.classes
+    ids: list[int] = []
+    shares = [_share(classes, np.empty((0, len(classes)), SCORE), test)]  # says what is wrong before there is a score
+    for some, probabilities in _batches(model_version, test, len(classes)):
+        ids += some
+        shares.append(_share(classes, probabilities, test))
+    return np.array(ids, dtype=np.int64), np.concatenate(shares)
+
+
+def _share(classes: Sequence[TrainingClass], probabilities: Singles, test: Test) -> Floats:
+    return taxonomy().restricted_share(classes, probabilities, test.positive_nodes, test.negative_nodes)
+
+
+def _batches(model_version: ModelVersion, test: Test, k: int) -> Iterator[tuple[list[int], Singles]]:
+    """Image ids and their (m, k) training-class probabilities, a few thousand at once."""
+    rows = Score.objects.filter(model_version=model_version, image__image_set=test.image_set).order_by("image_id")
+    ids: list[int] = []
+    data: list[bytes] = []
+    for image_id, probabilities in rows.values_list("image_id", "probabilities").iterator(chunk_size=ROWS_AT_ONCE):
+        ids.append(image_id)
+        data.append(bytes(probabilities))
+        if len(ids) == ROWS_AT_ONCE:
+            yield ids, np.frombuffer(b"".join(data), SCORE).reshape(-1, k)
+            ids, data = [], []
+    if ids:
+        yield ids, np.frombuffer(b"".join(data), SCORE).reshape(-1, k)
+
+
+def _lookup(wanted: Ints, ids: Ints, values: Floats) -> Floats:
+    """The value of each wanted id, NaN where there is none; ``ids`` rising."""
+    if not ids.size:
+        return np.full(wanted.size, np.nan)
+    found = np.minimum(np.searchsorted(ids, wanted), ids.size - 1)
+    return np.where(ids[found] == wanted, values[found], np.nan)
+
+
+def _means(pictures: Floats, picture_case: Ints, n_cases: int) -> Floats:
+    """The mean over the pictures of each case: one without a score makes it NaN."""
+    sums, counts = np.zeros(n_cases), np.zeros(n_cases)
+    np.add.at(sums, picture_case, pictures)
+    np.add.at(counts, picture_case, 1)
+    return np.divide(sums, counts, out=np.full(n_cases, np.nan), where=counts > 0)

@@ -1,0 +1,113 @@
+"""A study as arrays: the one way from the database to a result."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from readerstudy.readers.models import Reader
+from readerstudy.readings.models import Reading
+from readerstudy.results.tables.answers import AnswerTable, QuestionTable, answer_table, places, question_tables
+from readerstudy.results.tables.cases import CaseTable, case_table
+from readerstudy.results.tables.model import ModelTable, images_of, model_table
+from readerstudy.results.tables.provenance import Provenance, provenance
+from readerstudy.scoring.models import ModelVersion
+from readerstudy.studies.models import Study, Test
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TestTable:
+    """One test. Readers are those asked to read it, by code, without the ``n_withdrawn`` who left the study.
+
+    ``positions`` (readers, cases): the place of the case in the reader's own order, NaN where it is not in it (all of a
+    row, where the reader has not begun); ``finished`` (readers,): whether the reader came to the end.
+    """
+
+    __test__ = False  # pytest: no test class
+
+    id: int
+    position: int
+    title: str
+    positive_nodes: tuple[str, ...]
+    negative_nodes: tuple[str, ...]
+    notice: str
+    cases: CaseTable
+    readers: tuple[str, ...]
+    finished: NDArray[np.bool_]
+    n_withdrawn: int
+    positions: Floats
+    questions: tuple[QuestionTable, ...]
+    model: ModelTable | None
+    answers: AnswerTable | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StudyTables:
+    """Everything that the results of a study are computed from."""
+
+    provenance: Provenance
+    tests: tuple[TestTable, ...]
+
+
+def study_tables(
+    study: Study, model_version: ModelVersion | None, *, only_test: int | None = None, with_answers: bool = False
+) -> StudyTables:
+    """The arrays of a study's tests (of the one with the id ``only_test``), with the scores of a model.
+
+    ``with_answers`` adds every answer in long form, revisions and times included.
+    Raises: ResultsError where a case has no reference diagnosis, or one that lies under neither side of its test.
+    """
+    tests = study.tests.order_by("position").select_related("image_set", "study")
+    if only_test is not None:
+        tests = tests.filter(pk=only_test)
+    return StudyTables(
+        provenance=provenance(study, model_version),
+        tests=tuple(
+            _test_table(test, model_version, with_answers=with_answers)
+            for test in tests.prefetch_related("questions__choices")
+        ),
+    )
+
+
+def images_to_score(study: Study) -> list[int]:
+    """The ids of every image that a test of the study could have drawn or has drawn, rising."""
+    found: set[int] = set()
+    for test in study.tests.select_related("image_set", "study"):
+        positives, negatives = images_of(test)
+        found.update(positives, negatives, test.cases.values_list("images", flat=True))
+    return sorted(found)
+
+
+def _test_table(test: Test, model_version: ModelVersion | None, *, with_answers: bool) -> TestTable:
+    cases = case_table(test)
+    readers, n_withdrawn = _readers(test)
+    where = places(test, list(readers), cases)
+    ended = set(Reading.objects.filter(test=test, finished_at__isnull=False).values_list("reader_id", flat=True))
+    questions = list(test.questions.all())
+    return TestTable(
+        id=test.pk,
+        position=test.position,
+        title=test.title,
+        positive_nodes=tuple(test.positive_nodes),
+        negative_nodes=tuple(test.negative_nodes),
+        notice=test.image_set.notice,
+        cases=cases,
+        readers=tuple(readers.values()),
+        finished=np.array([pk in ended for pk in readers], dtype=bool),
+        n_withdrawn=n_withdrawn,
+        positions=where.positions(len(readers), cases.n),
+        questions=question_tables(questions, where, len(readers), cases.n),
+        model=model_table(model_version, test, cases) if model_version is not None else None,
+        answers=answer_table(questions, where) if with_answers else None,
+    )
+
+
+def _readers(test: Test) -> tuple[dict[int, str], int]:
+    """({id: code} of who was asked to read the test and has not left, by code; how many have left)."""
+    rows = sorted(
+        (code, pk, withdrawn is not None)
+        for pk, code, withdrawn in Reader.objects.filter(tests=test).values_list("pk", "code", "withdrawn_at")
+    )
+    return {pk: code for code, pk, left in rows if not left}, sum(left for _code, _pk, left in rows)
