@@ -5,6 +5,8 @@ from django.urls import URLPattern, URLResolver, include, path
 from readerstudy.readings import views as readings
 from readerstudy.readings.api import ReadingView
 from readerstudy.results.home import home
+from readerstudy.scoring import views as scoring
+from readerstudy.scoring.api import RunView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
@@ -19,5 +21,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("read/<uuid:uuid>/<uuid:item>/<int:position>/", readings.picture, name="read-picture"),
     path("api/read/<uuid:uuid>/", ReadingView.as_view(), name="api-read"),
     # scoring
+    path("models/", scoring.models, name="models"),
+    path("models/<int:pk>/", scoring.model, name="model"),
+    path("runs/<int:pk>/", scoring.run, name="run"),
+    path("runs/<int:pk>/stop/", scoring.run_stop, name="run-stop"),
+    path("runs/<int:pk>/again/", scoring.run_again, name="run-again"),
+    path("api/runs/<int:pk>/", RunView.as_view(), name="api-run"),
     # results
 ]

@@ -1,10 +1,13 @@
 """What the model says: a model version, a run over images, its chunks, and the scores."""
 
+from functools import cached_property
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from model_core.checkpoint import CheckpointMetadata
 from readerstudy.images.models import Image
 
 
@@ -24,6 +27,15 @@ class ModelVersion(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    @cached_property
+    def checkpoint(self) -> CheckpointMetadata:
+        """Classes, taxonomy, preprocessing and training, as they were registered."""
+        return CheckpointMetadata.from_json(self.metadata, self.name)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.metadata["classes"])
+
 
 class ScoringRun(models.Model):
     """A request to score images by a model. The row is the truth, the queue carries ids only."""
@@ -35,6 +47,8 @@ class ScoringRun(models.Model):
         STOPPED = "stopped", _("stopped")
         FAILED = "failed", _("failed")
 
+    ACTIVE = (State.QUEUED, State.RUNNING)
+
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="runs")
     label = models.CharField(max_length=200)  # what was asked for, in words: "all images of study ..."
     # SHA-256 of the model version and the sorted image ids: the same request is the same run.
@@ -42,6 +56,8 @@ class ScoringRun(models.Model):
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     n_images = models.PositiveIntegerField()  # asked for
     n_present = models.PositiveIntegerField(default=0)  # of these, scored by this model before
+    # Of these, the ids of the images whose lesion, patient or picture the model was trained on, found when requested.
+    in_training = models.JSONField(default=list)
     error = models.TextField(blank=True)
     requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -64,6 +80,10 @@ class ScoringRun(models.Model):
     def __str__(self) -> str:
         return f"{self.label}, {self.model_version}"
 
+    @property
+    def is_active(self) -> bool:
+        return self.state in self.ACTIVE
+
 
 class Chunk(models.Model):
     """Images of a run that one worker takes at once: claimed by a counted UPDATE, with a lease that runs out."""
@@ -81,6 +101,7 @@ class Chunk(models.Model):
     lease_expires_at = models.DateTimeField(null=True)
     attempts = models.PositiveSmallIntegerField(default=0)
     rung_at = models.DateTimeField(null=True)  # when a message for it was last sent
+    error = models.TextField(blank=True)  # why the last attempt failed
 
     class Meta:
         ordering = ["run", "number"]
@@ -118,6 +139,8 @@ class Score(models.Model):
     image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="+")
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="scores")
     probabilities = models.BinaryField()
+    # What it was computed with ("float32", "bfloat16"): the same weights give slightly different numbers.
+    precision = models.CharField(max_length=20, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
