@@ -10,11 +10,14 @@ import numpy as np
 from django.core.files.base import ContentFile
 from PIL import Image as PillowImage
 
+from model_core.checkpoint import CheckpointMetadata
 from model_core.taxonomy import Taxonomy
+from model_core.transforms import Preprocessing
 from readerstudy.accounts.models import User
 from readerstudy.images.models import Confirmation, Image, ImageSet, Modality, Reference
 from readerstudy.readers import invitations
 from readerstudy.readers.models import Profile, Reader
+from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies import protocol
 from readerstudy.studies.models import Choice, Question, Study, Test
 
@@ -53,6 +56,33 @@ def image_set(
             lesion_id=f"lesion-{serial}-{number}", patient_id=f"patient-{serial}-{number}",
         )  # fmt: skip
     return made
+
+
+def checkpoint_metadata(
+    *nodes: str, groups: dict[str, list[str]] | None = None, card: str = "Made for a test."
+) -> CheckpointMetadata:
+    """What a checkpoint with a training class for each node (melanoma and naevus, unless given) says of itself."""
+    taxonomy = Taxonomy.default()
+    training: dict[str, Any] = {"card": card}
+    return CheckpointMetadata(
+        architecture="inception_v3", network={"pool_excludes_padding": False, "auxiliary_head": False},
+        classes=tuple(taxonomy.whole_class(node, 10) for node in nodes or ("melanoma", "melanocytic-naevus")),
+        taxonomy_sha256=taxonomy.sha256, taxonomy_nodes=tuple((i, p, n) for i, p, n in taxonomy.to_json()),
+        preprocessing=Preprocessing().to_json(), training=training | ({"groups": groups} if groups else {}),
+    )  # fmt: skip
+
+
+def model_version(user: User, *nodes: str, name: str = "", groups: dict[str, list[str]] | None = None) -> ModelVersion:
+    """A registered model, of whose weights only a few bytes exist: enough where none is loaded."""
+    serial = next(_serial)
+    content = f"weights {serial}".encode()
+    version = ModelVersion(
+        name=name or f"model {serial}", sha256=hashlib.sha256(content).hexdigest(), created_by=user,
+        metadata=checkpoint_metadata(*nodes, groups=groups).to_json(),
+    )  # fmt: skip
+    version.file.save("weights.safetensors", ContentFile(content), save=False)
+    version.save()
+    return version
 
 
 def draft_study(

@@ -26,11 +26,11 @@ from readerstudy.scoring.errors import ScoringError
 from readerstudy.scoring.models import Chunk, ModelVersion, RunImage, Score, ScoringRun
 from readerstudy.scoring.progress import Progress, failures, progress
 from readerstudy.scoring.registry import register_model
-from readerstudy.scoring.scores import DTYPE, batches, coverage, image_ids, leaks, scores_of
+from readerstudy.scoring.scores import DTYPE, batches, can_check_leaks, coverage, image_ids, leaks, scores_of
 
 __all__ = [
-    "Progress", "claim", "coverage", "extend", "fail", "failures", "finish", "give_back", "leaks", "progress",
-    "register_model", "request_run", "scores_of", "stop_run", "sweep", "waiting_images",
+    "Progress", "can_check_leaks", "claim", "coverage", "extend", "fail", "failures", "finish", "give_back", "leaks",
+    "progress", "register_model", "request_run", "scores_of", "stop_run", "sweep", "waiting_images",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)

@@ -11,6 +11,7 @@ from readerstudy.images.models import Image, Reference
 from readerstudy.scoring.models import ModelVersion
 
 DTYPE = np.dtype("<f4")  # of Score.probabilities
+_GROUPS = ("files", "pixels", "lesions", "patients")  # of digests, in a checkpoint's training description
 
 
 def image_ids(images: QuerySet[Image] | Iterable[int]) -> list[int]:
@@ -39,20 +40,26 @@ def coverage(model_version: ModelVersion, images: QuerySet[Image] | Iterable[int
     return sum(model_version.scores.filter(image_id__in=some).count() for some in batches(asked)), len(asked)
 
 
+def can_check_leaks(model_version: ModelVersion) -> bool:
+    """Whether the checkpoint says what it was trained on."""
+    groups = model_version.metadata["training"].get("groups") or {}
+    return any(groups.get(kind) for kind in _GROUPS)
+
+
 def leaks(model_version: ModelVersion, images: QuerySet[Image] | Iterable[int]) -> list[Image]:
     """The images whose lesion, patient or picture the model was fitted on, by id.
 
     A checkpoint carries SHA-256 digests of what it was trained on (`model_core.dataset.leak_digests`): a picture is
-    known again by the bytes that were uploaded, lesion and patient by the ids that their publishers gave them.
+    known again by the uploaded bytes or by its pixels, lesion and patient by the ids that their publishers gave them.
+    A checkpoint without digests (see `can_check_leaks`) finds nothing.
     """
     groups = model_version.checkpoint.training.get("groups") or {}
-    files, lesions, patients = (set(groups.get(kind, ())) for kind in ("files", "lesions", "patients"))
-    if not (files or lesions or patients):
-        return []
+    files, pixels, lesions, patients = (set(groups.get(kind, ())) for kind in _GROUPS)
 
     def seen(reference: Reference) -> bool:
         return (
             reference.source_sha256 in files
+            or reference.image.pixels_sha256 in pixels
             or not lesions.isdisjoint(_lesion_digests(reference))
             or bool(reference.patient_id and group_digest("patient", reference.patient_id) in patients)
         )

@@ -64,6 +64,7 @@ def model(request: HttpRequest, pk: int) -> HttpResponse:
         "described": described,
         "classes": [(own.class_name(c), len(c.diseases), c.n_images) for c in described.classes],
         "preprocessing": described.preprocessing.items(),
+        "can_check_leaks": jobs.can_check_leaks(version),
         "same_taxonomy": described.taxonomy_sha256 == taxonomy().sha256,
         "runs": version.runs.select_related("requested_by"),
         "section": "models",
@@ -86,6 +87,7 @@ def run(request: HttpRequest, pk: int) -> HttpResponse:
         "failures": failures[:FAILURES_SHOWN],
         "n_more_failures": max(0, failures.count() - FAILURES_SHOWN),
         "n_in_training": len(row.in_training),
+        "can_check_leaks": jobs.can_check_leaks(row.model_version),
         "section": "models",
     }
     return render(request, "scoring/run.html", context)
