@@ -2,6 +2,8 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from readerstudy.images import views as images
+from readerstudy.images.api import UploadView
 from readerstudy.readings import views as readings
 from readerstudy.readings.api import ReadingView
 from readerstudy.results.home import home
@@ -12,6 +14,14 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
     path("accounts/", include("allauth.account.urls")),
     # images
+    path("sets/", images.sets, name="sets"),
+    path("sets/upload/", images.set_upload, name="set-upload"),
+    path("sets/uploads/<int:pk>/", images.upload, name="upload"),
+    path("sets/uploads/<int:pk>/store/", images.upload_store, name="upload-store"),
+    path("sets/uploads/<int:pk>/discard/", images.upload_discard, name="upload-discard"),
+    path("sets/<int:pk>/", images.image_set, name="set"),
+    path("sets/<int:pk>/<uuid:uuid>/", images.set_image, name="set-image"),
+    path("api/uploads/<int:pk>/", UploadView.as_view(), name="api-upload"),
     # studies
     # readers
     # readings
