@@ -55,4 +55,4 @@ def start() -> str:
         if server.poll() is not None:
             raise SystemExit(f"PostgreSQL ended at once, with {server.returncode}")
         time.sleep(0.1)
-    return f"postgres://postgres@{str(folder).replace('/', '%2F')}/postgres"
+    return f"postgres://postgres@/{folder}/postgres"  # two slashes: django-environ's way to write a socket's folder

@@ -31,7 +31,7 @@ def install(schema_editor: BaseDatabaseSchemaEditor, table: str) -> None:
         raise NotImplementedError(
             f"append-only tables need SQLite or PostgreSQL, not {schema_editor.connection.vendor}"
         )
-    schema_editor.execute(_POSTGRES_FUNCTION.format(table=table))
+    schema_editor.execute(_POSTGRES_FUNCTION.format(table=table), params=None)  # None: its % is not a placeholder
     for verb, level in (("UPDATE", "ROW"), ("DELETE", "ROW"), ("TRUNCATE", "STATEMENT")):
         schema_editor.execute(_POSTGRES_TRIGGER.format(table=table, event=verb.lower(), verb=verb, level=level))
 

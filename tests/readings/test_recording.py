@@ -99,8 +99,14 @@ def test_each_question_needs_one_of_its_own_answers(administrator: User, reading
     stranger = Question.objects.create(test=reading.test, position=2, text="Malignant or benign?")
     strange = Choice.objects.create(question=stranger, position=1, label="malignant", is_positive=True)
     right = question.choices.get(position=1).pk
-    wrong = [{}, {question.pk: right}, {stranger.pk: strange.pk}, {question.pk: strange.pk, stranger.pk: right},
-             {question.pk: 0, stranger.pk: strange.pk}, {question.pk: right, stranger.pk: strange.pk, 0: right}]  # fmt: skip
+    wrong = [
+        {},
+        {question.pk: right},
+        {stranger.pk: strange.pk},
+        {question.pk: strange.pk, stranger.pk: right},
+        {question.pk: 0, stranger.pk: strange.pk},
+        {question.pk: right, stranger.pk: strange.pk, 0: right},
+    ]
     assert len(wrong) == 6
     for choices in wrong:
         assert refused(lambda choices=choices: answer(reading, 1, choices=choices)) == "malformed"
@@ -167,7 +173,7 @@ def test_nothing_remains_of_an_answer_that_fails_half_way(reading: Reading, monk
     assert not Answer.objects.exists()
 
 
-# --- at the same moment ------------------------------------------------------------------------------------------------
+# --- at the same moment ----------------------------------------------------------------------------------------------
 
 
 def at_once(calls: list[Callable[[], Outcome]]) -> list[Outcome | ReadingsError]:
