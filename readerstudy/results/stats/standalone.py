@@ -1,0 +1,136 @@
+"""One model against many readers on the same cases."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats as distributions
+
+from readerstudy.results.stats.arrays import (
+    FEW_READERS,
+    Floats,
+    as_floats,
+    binary_truth,
+    check_level,
+    class_size_notes,
+    rows_of_cases,
+)
+from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
+from readerstudy.results.stats.mrmc_anova import ModalityMean, modality_mean
+from readerstudy.results.stats.mrmc_covariance import Metric, accuracies
+
+VARIANTS = {
+    "1T-RRRC": ("random", "random"),
+    "1T-RRFC": ("random", "fixed"),
+    "1T-FRRC": ("fixed", "random"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StandaloneTest:
+    """Model minus the average reader under one set of assumptions; ``df`` infinite: z."""
+
+    variant: str
+    readers: str
+    cases: str
+    difference: Estimate
+    se: float
+    df: float
+    test: Test
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StandaloneVsReaders:
+    """A model against readers.
+
+    ``main``: readers and cases both random, so the answer holds for other readers and other cases ("1T-RRRC").
+    ``cases_fixed``: these cases only ("1T-RRFC", a one-sample t test). ``readers_fixed``: these readers only
+    ("1T-FRRC"). ``per_reader`` (r,): each reader's accuracy, ``per_reader_difference`` (r,): model minus reader.
+    """
+
+    metric: str
+    model: float
+    readers_mean: float
+    per_reader: Floats
+    per_reader_difference: Floats
+    main: StandaloneTest
+    cases_fixed: StandaloneTest
+    readers_fixed: StandaloneTest
+    n_readers: int
+    n_positive: int
+    n_negative: int
+    note: str = ""
+
+
+def standalone_vs_readers(
+    truth: ArrayLike,
+    model: ArrayLike,
+    ratings: ArrayLike,
+    *,
+    metric: Metric = "auc",
+    covariance: str = "jackknife",
+    level: float = 0.95,
+) -> StandaloneVsReaders:
+    """The model's accuracy minus the average reader's, on the cases that both have.
+
+    ``truth`` (n,); ``model`` (n,): scores, or decisions 0/1 for sensitivity and specificity; ``ratings`` (r, n) of the
+    readers, NaN where one did not read. ``metric`` and ``covariance`` as in ``mrmc``. A reader who did not read every
+    case is compared with the model on the cases that he or she read, so that both face the same cases.
+
+    Hillis SL, Obuchowski NA, Berbaum KS, Acad Radiol 2011; 18:129-142 (single-modality inference), applied to the
+    differences model - reader: Chakraborty DP, Zhai X, Medical Physics 2016; 43:2548 ("1T-RRRC"; a two-treatment
+    analysis that repeats the model once a reader, "2T-RRRC", gives the same numbers).
+    """
+    check_level(level)
+    actual = binary_truth(truth)
+    scores = as_floats("model", model)
+    rows = rows_of_cases("ratings", ratings, actual.size)
+    if scores.shape != actual.shape:
+        raise StatsError(f"model has shape {scores.shape}; one score a case is needed, shape {actual.shape}")
+    scored = ~np.isnan(scores)
+    rows = np.where(scored, rows, np.nan)
+    beside = np.where(np.isnan(rows), np.nan, scores)
+    cells = accuracies(actual, np.stack([beside, rows]), metric, covariance)
+    kept = ~np.isnan(cells.theta).any(axis=0)
+    r = int(kept.sum())
+    theta = cells.theta[:, kept]
+    difference = theta[0] - theta[1]
+    blocks = cells.covariance.reshape(2, len(rows), 2, len(rows))[:, kept][:, :, :, kept]
+    matrix = blocks[0, :, 0] + blocks[1, :, 1] - blocks[0, :, 1] - blocks[1, :, 0]
+    m, n = int(cells.truth.sum()), int((~cells.truth).sum())
+    notes = class_size_notes(m, n)
+    if r < FEW_READERS:
+        notes.append(f"only {r} reader{'s' if r != 1 else ''} (fewer than {FEW_READERS}): no sound inference to others")
+    if r < len(rows):
+        notes.append(f"{len(rows) - r} readers left out: no defined accuracy")
+    if np.isnan(rows).any():
+        notes.append("readings are missing: each reader is compared with the model on the cases that he or she read")
+    tests = [_test(variant, difference, matrix, cells.truth.size, level) for variant in VARIANTS]
+    whole = accuracies(actual, scores[np.newaxis, np.newaxis], metric).theta[0, 0]
+    return StandaloneVsReaders(
+        metric if isinstance(metric, str) else getattr(metric, "__name__", "metric"),
+        float(whole), float(theta[1].mean()) if r else NAN, cells.theta[1], cells.theta[0] - cells.theta[1],
+        tests[0], tests[1], tests[2], r, m, n, join_notes(notes),
+    )  # fmt: skip
+
+
+def _test(variant: str, difference: Floats, matrix: Floats, n: int, level: float) -> StandaloneTest:
+    readers, cases = VARIANTS[variant]
+    name = f"{variant}: {readers} readers, {cases} cases"
+    if difference.size == 0:
+        why = "no reader with a defined accuracy"
+        undefined = Estimate.undefined(why, level=level, method=name, n=n)
+        return StandaloneTest(variant, readers, cases, undefined, NAN, NAN, Test(name, NAN, NAN, n=n, note=why))
+    found: ModalityMean = modality_mean(
+        variant, difference, matrix, readers=readers, cases=cases, level=level, n=n, bounds=(-1.0, 1.0)
+    )
+    statistic = found.estimate.value / found.se
+    tail: Callable[..., float] = distributions.norm.sf if math.isinf(found.df) else distributions.t.sf
+    arguments = () if math.isinf(found.df) else (found.df,)
+    p = 2 * float(tail(abs(statistic), *arguments))
+    test = Test(name, statistic, p, found.df, n, found.estimate.note)
+    return StandaloneTest(variant, readers, cases, found.estimate, found.se, found.df, test)
