@@ -6,6 +6,8 @@ from readerstudy.images import views as images
 from readerstudy.images.api import UploadView
 from readerstudy.readings import views as readings
 from readerstudy.readings.api import ReadingView
+from readerstudy.results import views as results
+from readerstudy.results.api import ResultsView
 from readerstudy.results.home import home
 from readerstudy.scoring import views as scoring
 from readerstudy.scoring.api import RunView
@@ -38,4 +40,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:pk>/again/", scoring.run_again, name="run-again"),
     path("api/runs/<int:pk>/", RunView.as_view(), name="api-run"),
     # results
+    path("studies/<int:pk>/results/", results.results, name="results"),
+    path("studies/<int:pk>/results/score/", results.score, name="results-score"),
+    path("studies/<int:pk>/results/look/", results.look, name="results-look"),
+    path("studies/<int:pk>/results/export.zip", results.export_zip, name="results-export"),
+    path("studies/<int:pk>/results/<int:test_pk>/roc.<str:fmt>", results.figure, name="results-figure"),
+    path("studies/<int:pk>/results/<int:test_pk>/<str:table>.<str:fmt>", results.table, name="results-table"),
+    path("api/studies/<int:pk>/results/", ResultsView.as_view(), name="api-results"),
 ]

@@ -154,7 +154,6 @@ def alternative_text(test: TestResult, question: QuestionResult) -> str:
         sentences.append(_("No reader has answered every case yet."))
     if question.n_compared:
         sentences.append(
-            _("%(below)d of %(n)d readers lie below the curve.")
-            % {"below": question.n_below, "n": question.n_compared}
+            _("%(below)d of %(n)d readers lie below the curve.") % {"below": question.n_below, "n": question.n_compared}
         )
     return " ".join(sentences)

@@ -68,9 +68,7 @@ def _axes(figure: go.Figure, convention: Convention) -> None:
         "showline": True, "mirror": True, "linecolor": BLACK, "linewidth": 1, "ticks": "outside", "ticklen": 4,
         "tickcolor": BLACK, "constrain": "domain", "fixedrange": True, "title_standoff": 8,
     }  # fmt: skip
-    x, y = (
-        (_("Sensitivity"), _("Specificity")) if convention == "paper" else (_("1 − specificity"), _("Sensitivity"))
-    )
+    x, y = (_("Sensitivity"), _("Specificity")) if convention == "paper" else (_("1 − specificity"), _("Sensitivity"))
     figure.update_xaxes(title_text=x, constraintoward="left", **common)
     figure.update_yaxes(title_text=y, scaleanchor="x", scaleratio=1, constraintoward="top", **common)
 
@@ -190,7 +188,8 @@ def _hover(convention: Convention) -> str:
 
 # --- the labels of the curves
 
-LABEL_WIDTH, LABEL_LINE = 0.6, 0.05  # of the axes, on a narrow screen
+LABEL_PX = 34  # two lines of text
+LABEL_WIDTH, LABEL_HEIGHT = 0.6, 0.13  # what they take of the axes, on a narrow screen
 
 
 def _labels(model: ModelResult | None, convention: Convention, covered: Sequence[Point]) -> list[dict[str, Any]]:
@@ -205,14 +204,12 @@ def _labels(model: ModelResult | None, convention: Convention, covered: Sequence
         )
         if curve is not None and curve.fpr.size
     ]
-    height = 2 * LABEL_LINE * len(texts) + 0.02
-    x, y = free_corner(covered, LABEL_WIDTH, height, convention)
+    x, y = free_corner(covered, LABEL_WIDTH, LABEL_HEIGHT * len(texts), convention)
     labels = []
     for row, (text, colour) in enumerate(texts if y > 0.5 else texts[::-1]):
-        offset = 2 * LABEL_LINE * row
         labels.append({
             "text": text, "showarrow": False, "xref": "x", "yref": "y", "x": x, "align": "left" if x < 0.5 else "right",
-            "y": y - offset if y > 0.5 else y + offset, "xanchor": "left" if x < 0.5 else "right",
+            "y": y, "yshift": (-LABEL_PX if y > 0.5 else LABEL_PX) * row, "xanchor": "left" if x < 0.5 else "right",
             "yanchor": "top" if y > 0.5 else "bottom", "font": {"size": FONT_SIZE, "color": colour},
         })  # fmt: skip
     return labels

@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import html
 import json
+import logging
 import os
 import shutil
 import threading
@@ -130,6 +131,8 @@ def _drawn(wanted: Sequence[tuple[go.Figure, str]]) -> list[bytes]:
 async def _by_kaleido(wanted: Sequence[tuple[go.Figure, str]]) -> list[bytes]:
     import kaleido  # optional: `pip install 'readerstudy[figures]'`
 
+    for talkative in ("kaleido", "choreographer"):
+        logging.getLogger(talkative).setLevel(logging.WARNING)
     # mathjax=False: without it the page would be fetched from a content delivery network.
     async with kaleido.Kaleido(n=1, timeout=SECONDS_A_FIGURE, mathjax=False, path=browser()) as drawer:
         return [

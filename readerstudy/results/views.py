@@ -1,0 +1,189 @@
+"""The results page of a study, its downloads, and the two acts that lead to it: scoring, and looking early."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec
+
+from django.contrib.auth.decorators import login_required
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from readerstudy.results import export, page
+from readerstudy.results.access import (
+    may_see_numbers,
+    model_version_for,
+    numbers_of_test,
+    record_interim_look,
+    study_for_results,
+    study_with_numbers,
+)
+from readerstudy.results.analysis import QuestionResult, TestResult, analyse
+from readerstudy.results.captions import caption
+from readerstudy.results.errors import ResultsError
+from readerstudy.results.figures import CONVENTIONS, Convention, roc_with_readers
+from readerstudy.results.forms import LookForm
+from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
+from readerstudy.results.sheets import SHEETS, WITH_ANSWERS
+from readerstudy.results.tables import images_to_score, study_tables
+from readerstudy.scoring.errors import ScoringError
+from readerstudy.scoring.jobs import request_run
+from readerstudy.scoring.models import ModelVersion
+from readerstudy.studies.models import Study
+
+P = ParamSpec("P")
+Page = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
+
+
+def _edge(view: Page[P]) -> Page[P]:
+    """For whoever is signed in; what a room cannot do becomes a page that says why, with its status."""
+
+    @login_required
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        try:
+            return view(request, *args, **kwargs)
+        except (ResultsError, ScoringError) as error:
+            back = reverse("results", args=[kwargs["pk"]])
+            context = {"reason": str(error), "back": back, "section": "studies"}
+            return render(request, "results/problem.html", context, status=error.status)
+
+    return guarded
+
+
+@_edge
+@require_safe
+def results(request: HttpRequest, pk: int) -> HttpResponse:
+    """A figure, a caption and a table for each test."""
+    study = study_for_results(request.user, pk)
+    return _results_page(request, study, LookForm())
+
+
+def _results_page(request: HttpRequest, study: Study, form: LookForm, status: int = 200) -> HttpResponse:
+    model_version = model_version_for(request.GET.get("model"), study)
+    convention = _convention(request)
+    context: dict[str, Any] = {
+        "study": study,
+        "models": ModelVersion.objects.all(),
+        "model_version": model_version,
+        "convention": convention,
+        "scoring": page.scoring(study, model_version) if model_version and study.state != Study.State.DRAFT else None,
+        "section": "studies",
+    }
+    if study.state == Study.State.DRAFT:
+        return render(request, "results/draft.html", context)
+    if not may_see_numbers(_user(request), study):
+        return render(request, "results/look.html", {**context, "form": form}, status=status)
+    found = analyse(study_tables(study, model_version))
+    context |= {
+        "results": found,
+        "sections": page.sections(found, convention),
+        "cannot_draw": unavailable(),
+    }
+    return render(request, "results/results.html", context)
+
+
+@_edge
+@require_POST
+def look(request: HttpRequest, pk: int) -> HttpResponse:
+    """See results before the study is unblinded, once a reason is on record."""
+    study = study_for_results(request.user, pk)
+    if study.state == Study.State.DRAFT or may_see_numbers(_user(request), study):
+        return redirect("results", pk)
+    form = LookForm(request.POST)
+    if not form.is_valid():
+        return _results_page(request, study, form, status=400)
+    record_interim_look(study, user=_user(request), reason=form.cleaned_data["reason"])
+    return redirect("results", pk)
+
+
+@_edge
+@require_POST
+def score(request: HttpRequest, pk: int) -> HttpResponse:
+    """Have the model score every image that a test of the study could have drawn."""
+    study = study_for_results(request.user, pk)
+    model_version = model_version_for(request.POST.get("model"), study)
+    if model_version is None:
+        raise ResultsError(_("There is no model yet. Register one under “Models”."))
+    if study.state == Study.State.DRAFT:
+        raise ResultsError(_("“%(study)s” is not open yet: its images are not drawn.") % {"study": study})
+    run = request_run(
+        model_version=model_version,
+        images=images_to_score(study),
+        label=_("All images of “%(study)s”") % {"study": study},
+        requested_by=_user(request),
+    )
+    return redirect("run", run.pk)
+
+
+@_edge
+@require_safe
+def figure(request: HttpRequest, pk: int, test_pk: int, fmt: str) -> HttpResponse:
+    """A test's figure as a file; `?inline` shows it instead of saving it (for pages without script)."""
+    if fmt not in MEDIA_TYPES:
+        raise Http404
+    test, question, words = _asked(request, pk, test_pk)
+    drawn = roc_with_readers(test, question, convention=_convention(request))
+    content = figure_file(drawn, fmt, title=test.title, text=words)
+    name = f"study-{pk}-{export.figure_name(test, question).replace('/', '-')}.{fmt}"
+    # An HTML page that carries its own script is for saving only.
+    shown = "inline" in request.GET and fmt != "html"
+    return _file(content, MEDIA_TYPES[fmt], name, attachment=not shown)
+
+
+@_edge
+@require_safe
+def table(request: HttpRequest, pk: int, test_pk: int, table: str, fmt: str) -> HttpResponse:
+    """One table of a test, as CSV or JSON."""
+    if table not in SHEETS or fmt not in ("csv", "json"):
+        raise Http404
+    study = numbers_of_test(request.user, pk, test_pk).study
+    model_version = model_version_for(request.GET.get("model"), study)
+    tables = study_tables(study, model_version, only_test=test_pk, with_answers=table in WITH_ANSWERS)
+    sheet = SHEETS[table](analyse(tables).tests[0], tables.tests[0])
+    name = f"study-{pk}-test-{tables.tests[0].position}-{table}.{fmt}"
+    if fmt == "csv":
+        return _file(sheet.to_csv(), "text/csv; charset=utf-8", name)
+    return _file(sheet.to_json(), "application/json", name)
+
+
+@_edge
+@require_safe
+def export_zip(request: HttpRequest, pk: int) -> FileResponse:
+    """Everything, with a manifest of hashes."""
+    study = study_with_numbers(request.user, pk)
+    archive = export.write_zip(study, model_version_for(request.GET.get("model"), study))
+    return FileResponse(archive, as_attachment=True, filename=f"study-{pk}-results.zip")
+
+
+def _asked(request: HttpRequest, pk: int, test_pk: int) -> tuple[TestResult, QuestionResult, str]:
+    """The test and question of a figure, and its caption. Http404 for a question that there is not."""
+    study = numbers_of_test(request.user, pk, test_pk).study
+    model_version = model_version_for(request.GET.get("model"), study)
+    found = analyse(study_tables(study, model_version, only_test=test_pk))
+    test = found.tests[0]
+    wanted = request.GET.get("question", "")
+    for question in test.questions:
+        if not wanted or str(question.position) == wanted:
+            return test, question, caption(test, question, found.provenance)
+    raise Http404
+
+
+def _convention(request: HttpRequest) -> Convention:
+    """The axes asked for; those of the paper where none are, or none that there are."""
+    asked = request.GET.get("convention")
+    return next((known for known in CONVENTIONS if known == asked), CONVENTIONS[0])
+
+
+def _file(content: bytes, media_type: str, name: str, *, attachment: bool = True) -> HttpResponse:
+    response = HttpResponse(content, content_type=media_type)
+    disposition = "attachment" if attachment else "inline"
+    response["Content-Disposition"] = f'{disposition}; filename="{name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _user(request: HttpRequest) -> Any:
+    return request.user
