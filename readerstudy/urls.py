@@ -4,6 +4,8 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from readerstudy.images import views as images
 from readerstudy.images.api import UploadView
+from readerstudy.readers import views as readers
+from readerstudy.readings import tally
 from readerstudy.readings import views as readings
 from readerstudy.readings.api import ReadingView
 from readerstudy.results import views as results
@@ -11,6 +13,8 @@ from readerstudy.results.api import ResultsView
 from readerstudy.results.home import home
 from readerstudy.scoring import views as scoring
 from readerstudy.scoring.api import RunView
+from readerstudy.studies import views as studies
+from readerstudy.studies.api import StudyView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
@@ -25,7 +29,21 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("sets/<int:pk>/<uuid:uuid>/", images.set_image, name="set-image"),
     path("api/uploads/<int:pk>/", UploadView.as_view(), name="api-upload"),
     # studies
-    # readers
+    path("studies/", studies.studies, name="studies"),
+    path("studies/<int:pk>/", studies.study, name="study"),
+    path("studies/<int:pk>/edit/", studies.edit, name="study-edit"),
+    path("studies/<int:pk>/tests/add/", studies.test_add, name="test-add"),
+    path("studies/<int:pk>/tests/<int:test_pk>/", studies.test_edit, name="test-edit"),
+    path("studies/<int:pk>/tests/<int:test_pk>/delete/", studies.test_delete, name="test-delete"),
+    path("studies/<int:pk>/open/", studies.open_study, name="study-open"),
+    path("studies/<int:pk>/close/", studies.close_study, name="study-close"),
+    path("studies/<int:pk>/unblind/", studies.unblind_study, name="study-unblind"),
+    path("api/studies/<int:pk>/", StudyView.as_view(), name="api-study"),
+    # readers: their page shows progress, which the room above them knows
+    path("studies/<int:pk>/readers/", readers.readers, {"progress": tally.of_study}, name="readers"),
+    path("studies/<int:pk>/readers/<int:reader_pk>/renew/", readers.renew, name="reader-renew"),
+    path("studies/<int:pk>/readers/<int:reader_pk>/withdraw/", readers.withdraw, name="reader-withdraw"),
+    path("join/<str:token>/", readers.join, name="join"),
     # readings
     path("read/", readings.start, name="reading-start"),
     path("read/<uuid:uuid>/", readings.read, name="read"),

@@ -31,3 +31,10 @@ def _requires(allowed: Callable[[User], bool]) -> Callable[[View[P]], View[P]]:
 administrator_required = _requires(lambda user: user.is_administrator)
 researcher_required = _requires(lambda user: user.is_researcher)
 staff_required = _requires(lambda user: user.is_staff_of_studies)
+
+
+def signed_in(request: HttpRequest) -> User:
+    """The user behind a request that one of the decorators above let through."""
+    if not isinstance(request.user, User):
+        raise Http404
+    return request.user

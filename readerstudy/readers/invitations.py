@@ -146,7 +146,7 @@ def find(token: str) -> Invitation:
     if invitation is None:
         raise ReadersError(_("This link is not known here. Was it copied in full?"), status=HTTPStatus.NOT_FOUND)
     if reason := _why_dead(invitation):
-        raise ReadersError(reason, status=HTTPStatus.GONE)
+        raise _gone(reason, invitation.reader)
     return invitation
 
 
@@ -171,6 +171,10 @@ def _why_not_reading(reader: Reader) -> str:
     return ""
 
 
+def _gone(reason: str, reader: Reader) -> ReadersError:
+    return ReadersError(reason, status=HTTPStatus.GONE, contact=reader.study.contact)
+
+
 def agreed_to_current_text(reader: Reader) -> bool:
     """Whether the reader has agreed to the consent text that is in force."""
     return reader.consents.filter(text_sha256=protocol.text_sha256(reader.study.consent_text)).exists()
@@ -190,9 +194,9 @@ def accept(invitation: Invitation, *, profile: Mapping[str, Any] | None, text_sh
     reader = Reader.objects.select_for_update(of=("self",)).select_related("study").get(pk=invitation.reader_id)
     if not used_by_this_call:
         reason = _why_dead(Invitation.objects.select_related("reader__study").get(pk=invitation.pk))
-        raise ReadersError(reason or _("This link cannot be used any more."), status=HTTPStatus.GONE)
+        raise _gone(reason or _("This link cannot be used any more."), reader)
     if reason := _why_not_reading(reader):
-        raise ReadersError(reason, status=HTTPStatus.GONE)
+        raise _gone(reason, reader)
     if text_sha256 != protocol.text_sha256(reader.study.consent_text):
         raise ReadersError(_("The consent text has changed since this page was loaded. Please read it again."))
     user = _user_of(reader)

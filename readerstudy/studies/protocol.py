@@ -22,7 +22,7 @@ from readerstudy.studies.models import Case, CaseImage, ProtocolVersion, Questio
 
 __all__ = [
     "StudiesError", "changed", "close_study", "digest", "document", "draft_for_change", "frozen", "missing",
-    "missing_from_test", "open_study", "text_sha256", "unblind_study",
+    "missing_from_test", "open_study", "refuse_unless_draft", "text_sha256", "unblind_study",
 ]  # fmt: skip
 
 FORMAT = "readerstudy protocol 1"
@@ -207,12 +207,17 @@ def _differences(one: Any, other: Any, path: str) -> list[str]:
 def draft_for_change(study: Study) -> Study:
     """The study's row, locked until the end of the transaction. Raises StudiesError unless it is a draft."""
     locked = Study.objects.select_for_update().get(pk=study.pk)
-    if locked.state != Study.State.DRAFT:
+    refuse_unless_draft(locked)
+    return locked
+
+
+def refuse_unless_draft(study: Study) -> None:
+    """Raise StudiesError, saying since when the protocol is frozen, unless the study is a draft."""
+    if study.state != Study.State.DRAFT:
         raise StudiesError(
             _("The study “%(title)s” was opened on %(when)s. From then on its protocol is frozen.")
-            % {"title": locked.title, "when": f"{locked.opened_at:%Y-%m-%d %H:%M} UTC"}
+            % {"title": study.title, "when": f"{study.opened_at:%Y-%m-%d %H:%M} UTC"}
         )
-    return locked
 
 
 @transaction.atomic

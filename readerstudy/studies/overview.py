@@ -1,0 +1,64 @@
+"""What the study's page says of each test: of a draft, what may be drawn; of an open study, what was drawn."""
+
+from dataclasses import dataclass
+
+from readerstudy.images.models import Confirmation, Reference
+from readerstudy.images.truth import taxonomy
+from readerstudy.studies import eligibility, protocol
+from readerstudy.studies.errors import StudiesError
+from readerstudy.studies.models import CaseImage, Study, Test
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """One test with its numbers. `n_same_lesion` is None once the sample is drawn."""
+
+    test: Test
+    positive: list[str]
+    negative: list[str]
+    n_positive: int
+    n_negative: int
+    n_unconfirmed: int
+    n_same_lesion: int | None
+    other_taxonomy: bool  # the image set was stored under another version of the taxonomy
+    lacking: list[str]
+
+    @property
+    def n_images(self) -> int:
+        return self.n_positive + self.n_negative
+
+
+def tests_of(study: Study) -> list[Overview]:
+    """The tests of the study, in their order."""
+    tests = study.tests.select_related("image_set", "study").prefetch_related("questions__choices")
+    return [_drafted(test) if study.state == Study.State.DRAFT else _drawn(test) for test in tests]
+
+
+def _drafted(test: Test) -> Overview:
+    try:
+        pool = eligibility.pool_of(test)
+    except StudiesError:  # an unknown node: `missing_from_test` names it
+        pool = eligibility.Pool((), (), 0, 0, ())
+    return Overview(
+        test, _names(test.positive_nodes), _names(test.negative_nodes), len(pool.positives), len(pool.negatives),
+        pool.n_unconfirmed, pool.n_same_lesion, _other_taxonomy(test), protocol.missing_from_test(test),
+    )  # fmt: skip
+
+
+def _drawn(test: Test) -> Overview:
+    drawn = Reference.objects.filter(image__in=CaseImage.objects.filter(case__test=test).values("image"))
+    known = [node for node in test.positive_nodes if node in taxonomy().nodes]
+    positive = eligibility.diagnoses_under(known)
+    n_positive = drawn.filter(diagnosis__in=positive).count()
+    return Overview(
+        test, _names(test.positive_nodes), _names(test.negative_nodes), n_positive, drawn.count() - n_positive,
+        drawn.exclude(confirmation=Confirmation.HISTOPATHOLOGY).count(), None, _other_taxonomy(test), [],
+    )  # fmt: skip
+
+
+def _names(nodes: list[str]) -> list[str]:
+    return [taxonomy().name(node) if node in taxonomy().nodes else node for node in nodes]
+
+
+def _other_taxonomy(test: Test) -> bool:
+    return test.image_set.taxonomy_sha256 != taxonomy().sha256

@@ -1,0 +1,168 @@
+"""The study builder, and after opening the frozen protocol."""
+
+from django.contrib import messages
+from django.db.models import Count
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from readerstudy.accounts.access import administrator_required, signed_in, staff_required
+from readerstudy.accounts.refusals import explained
+from readerstudy.images.models import ImageSet
+from readerstudy.studies import access, drafting, overview, protocol
+from readerstudy.studies.errors import StudiesError
+from readerstudy.studies.forms import (
+    NewStudyForm,
+    StartForm,
+    StudyForm,
+    TestForm,
+    initial_from_preset,
+    initial_from_test,
+)
+from readerstudy.studies.models import Study, Test
+
+SECTION = {"section": "studies"}
+
+
+@staff_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def studies(request: HttpRequest) -> HttpResponse:
+    """Every study, and a new one by its title."""
+    if request.method == "POST" and not signed_in(request).is_administrator:
+        raise Http404
+    form = NewStudyForm(request.POST or None)
+    if form.is_valid():
+        made = drafting.create_study(title=form.cleaned_data["title"], actor=signed_in(request))
+        return redirect("study", made.pk)
+    known = Study.objects.annotate(n_tests=Count("tests", distinct=True), n_readers=Count("readers", distinct=True))
+    return render(request, "studies/studies.html", {**SECTION, "studies": known, "form": form})
+
+
+@staff_required
+@require_safe
+def study(request: HttpRequest, pk: int) -> HttpResponse:
+    """A draft: what is set and what is missing. Later: the frozen protocol."""
+    loaded = access.study_for(request.user, pk)
+    context = {
+        **SECTION,
+        "study": loaded,
+        "tests": overview.tests_of(loaded),
+        "missing": protocol.missing(loaded) if loaded.state == Study.State.DRAFT else [],
+        "frozen": protocol.frozen(loaded),
+        "changed": protocol.changed(loaded),
+    }
+    return render(request, "studies/study.html", context)
+
+
+@administrator_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@explained(StudiesError, back="study")
+def edit(request: HttpRequest, pk: int) -> HttpResponse:
+    """The texts and the seed of a draft."""
+    loaded = _draft(request, pk)
+    form = StudyForm(request.POST or None, instance=loaded)
+    if form.is_valid():
+        drafting.update_study(loaded, values=form.cleaned_data, actor=signed_in(request))
+        return redirect("study", pk)
+    # The form has written into `loaded` what was sent; the heading shows what is stored.
+    return render(request, "studies/edit.html", {**SECTION, "study": _draft(request, pk), "form": form})
+
+
+def _draft(request: HttpRequest, pk: int) -> Study:
+    loaded = access.study_for(request.user, pk)
+    protocol.refuse_unless_draft(loaded)
+    return loaded
+
+
+@administrator_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@explained(StudiesError, back="study")
+def test_add(request: HttpRequest, pk: int) -> HttpResponse:
+    """A new test: first its images and a starting point, then the rest."""
+    loaded = _draft(request, pk)
+    sets = ImageSet.objects.all()
+    chosen = StartForm(request.GET) if "images" in request.GET else None
+    if chosen is not None and chosen.is_valid():
+        image_set = chosen.cleaned_data["images"]
+        start, question = chosen.cleaned_data["start"], chosen.cleaned_data["question"]
+        form = TestForm(
+            request.POST or None,
+            instance=Test(study=loaded, image_set=image_set),
+            initial=initial_from_preset(image_set, loaded, start, question),
+        )
+        return _test_page(request, loaded, chosen, form)
+    return render(
+        request, "studies/test.html", {**SECTION, "study": loaded, "start": chosen or StartForm(), "sets": sets}
+    )
+
+
+@administrator_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@explained(StudiesError, back="study")
+def test_edit(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
+    """A test of a draft; `?images=` moves it to another image set."""
+    loaded = _draft(request, pk)
+    test = access.test_for(request.user, pk, test_pk)
+    chosen = StartForm(request.GET) if "images" in request.GET else None
+    initial = initial_from_test(test)
+    if chosen is not None and chosen.is_valid():
+        test.image_set = chosen.cleaned_data["images"]
+        if start := chosen.cleaned_data["start"]:
+            initial = initial_from_preset(test.image_set, loaded, start, chosen.cleaned_data["question"])
+    start_form = chosen or StartForm(initial={"images": test.image_set_id})
+    return _test_page(request, loaded, start_form, TestForm(request.POST or None, instance=test, initial=initial))
+
+
+def _test_page(request: HttpRequest, loaded: Study, start: StartForm, form: TestForm) -> HttpResponse:
+    counting = "count" in request.POST
+    if form.is_valid() and not counting:
+        test = form.save(commit=False)
+        test.positive_nodes = form.cleaned_data["positive_nodes"]
+        test.negative_nodes = form.cleaned_data["negative_nodes"]
+        drafting.save_test(test, decision=form.decision, actor=signed_in(request))
+        return redirect("study", loaded.pk)
+    if counting:
+        form.only_count()
+    context = {**SECTION, "study": loaded, "start": start, "form": form, "sets": ImageSet.objects.all()}
+    return render(request, "studies/test.html", context)
+
+
+@administrator_required
+@require_POST
+@explained(StudiesError, back="study")
+def test_delete(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
+    test = access.test_for(request.user, pk, test_pk)
+    drafting.delete_test(test, actor=signed_in(request))
+    messages.success(request, _("“%(title)s” was removed.") % {"title": test.title})
+    return redirect("study", pk)
+
+
+@administrator_required
+@require_POST
+@explained(StudiesError, back="study")
+def open_study(request: HttpRequest, pk: int) -> HttpResponse:
+    made = protocol.open_study(access.study_for(request.user, pk), actor=signed_in(request))
+    messages.success(
+        request,
+        _("The study is open. Its protocol is frozen; its hash begins with %(hash)s.") % {"hash": made.sha256[:12]},
+    )
+    return redirect("study", pk)
+
+
+@administrator_required
+@require_POST
+@explained(StudiesError, back="study")
+def close_study(request: HttpRequest, pk: int) -> HttpResponse:
+    protocol.close_study(access.study_for(request.user, pk), actor=signed_in(request))
+    messages.success(request, _("The study is closed."))
+    return redirect("study", pk)
+
+
+@administrator_required
+@require_POST
+@explained(StudiesError, back="study")
+def unblind_study(request: HttpRequest, pk: int) -> HttpResponse:
+    protocol.unblind_study(access.study_for(request.user, pk), actor=signed_in(request))
+    messages.success(request, _("The study is unblinded. This is recorded."))
+    return redirect("study", pk)
