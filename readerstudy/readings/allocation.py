@@ -27,7 +27,7 @@ def ensure_readings(user: User) -> list[Reading]:
 
 def _tests_without_reading(reader: Reader) -> QuerySet[Test]:
     made = Reading.objects.filter(reader=reader).values("test")
-    return reader.tests.exclude(pk__in=made).select_related("study")
+    return reader.tests.exclude(pk__in=made).select_related("study").only("position", "study__seed")
 
 
 def _make_missing(reader_pk: int, *, actor: User) -> None:

@@ -1,5 +1,6 @@
 """The reading for the page's script: where it stands, and an answer in return for the next case."""
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -28,7 +29,7 @@ class ReadingView(APIView):
         )  # an answer stored before is still confirmed
         sent = SubmissionSerializer(data=request.data)
         if not sent.is_valid():
-            raise ReadingsError("malformed", f"This is not an answer: {sent.errors}")
+            raise ReadingsError("malformed", f"This is not an answer: {json.dumps(sent.errors)}")
         outcome = record_answer(
             reading=reading,
             item_uuid=sent.validated_data["item"],

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Prefetch
 
 from readerstudy.readings.models import Item, Reading
-from readerstudy.studies.models import CaseImage, Question
+from readerstudy.studies.models import CaseImage, Choice, Question
 
 # The case being read, and exactly one ahead of it, which the browser fetches meanwhile.
 ITEMS_IN_SIGHT = 2
@@ -48,10 +48,11 @@ def upcoming(reading: Reading) -> list[Item]:
 def standing(reading: Reading) -> Standing:
     """Where this reading stands at this moment."""
     items = upcoming(reading)
+    choices = Choice.objects.order_by("position").only("question", "position", "label")
     return Standing(
         reading=reading,
         total=reading.items.count(),
         current=items[0] if items else None,
         next=items[1] if len(items) > 1 else None,
-        questions=list(reading.test.questions.order_by("position").prefetch_related("choices")),
+        questions=list(reading.test.questions.order_by("position").prefetch_related(Prefetch("choices", choices))),
     )

@@ -1,10 +1,13 @@
 """A reader with a test to read, for the tests of this room."""
 
+import re
 import uuid
 from typing import Any
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
+from django.urls import reverse
 
 from readerstudy.accounts.models import User
 from readerstudy.readers.models import Reader
@@ -61,3 +64,26 @@ def answer(reading: Reading, position: int, key: int = 1, **changes: Any) -> Out
 def answer_all(reading: Reading) -> None:
     for position in range(1, reading.items.count() + 1):
         answer(reading, position)
+
+
+def page(reading: Reading) -> str:
+    return reverse("read", args=[reading.uuid])
+
+
+def picture(item: Item, position: int = 1) -> str:
+    return reverse("read-picture", args=[item.reading.uuid, item.uuid, position])
+
+
+def fields(response: HttpResponse) -> dict[str, str]:
+    """The hidden fields of the page's form."""
+    found = dict(
+        re.findall(r'<input type="hidden" name="(item|submission)" value="([^"]+)"', response.content.decode())
+    )
+    assert set(found) == {"item", "submission"}
+    return found
+
+
+def form(reading: Reading, response: HttpResponse, key: int = 1) -> dict[str, str]:
+    """What the browser posts when the button with this key is pressed on the page."""
+    chosen = {f"question-{question}": str(choice) for question, choice in choices_of(reading, key).items()}
+    return {**fields(response), **chosen}
