@@ -10,7 +10,6 @@ import logging
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import partial
 
 import numpy as np
 from django.conf import settings
@@ -284,8 +283,11 @@ def _close(run: ScoringRun) -> None:
 
 
 def _ring_after_commit(chunk_ids: Sequence[int]) -> None:
+    def ring() -> None:
+        _ring(chunk_ids)
+
     # robust: a broker that is down is logged; the rows stand, and the sweep rings when it is back.
-    transaction.on_commit(partial(_ring, chunk_ids), robust=True)
+    transaction.on_commit(ring, robust=True)
 
 
 def _ring(chunk_ids: Sequence[int]) -> None:
