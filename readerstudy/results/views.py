@@ -1,16 +1,14 @@
 """The results page of a study, its downloads, and the two acts that lead to it: scoring, and looking early."""
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec
+from typing import Any
 
-from django.contrib.auth.decorators import login_required
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from readerstudy.accounts.access import researcher_required, signed_in
+from readerstudy.accounts.refusals import explained
 from readerstudy.results import export, page
 from readerstudy.results.access import (
     may_see_numbers,
@@ -33,28 +31,10 @@ from readerstudy.scoring.jobs import request_run
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study
 
-P = ParamSpec("P")
-Page = Callable[Concatenate[HttpRequest, P], HttpResponseBase]
 
-
-def _edge(view: Page[P]) -> Page[P]:
-    """For whoever is signed in; what a room cannot do becomes a page that says why, with its status."""
-
-    @login_required
-    @wraps(view)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        try:
-            return view(request, *args, **kwargs)
-        except (ResultsError, ScoringError) as error:
-            back = reverse("results", args=[kwargs["pk"]])
-            context = {"reason": str(error), "back": back, "section": "studies"}
-            return render(request, "results/problem.html", context, status=error.status)
-
-    return guarded
-
-
-@_edge
+@researcher_required
 @require_safe
+@explained(ResultsError, back="study")
 def results(request: HttpRequest, pk: int) -> HttpResponse:
     """A figure, a caption and a table for each test."""
     study = study_for_results(request.user, pk)
@@ -74,33 +54,46 @@ def _results_page(request: HttpRequest, study: Study, form: LookForm, status: in
     }
     if study.state == Study.State.DRAFT:
         return render(request, "results/draft.html", context)
-    if not may_see_numbers(_user(request), study):
+    if not may_see_numbers(signed_in(request), study):
         return render(request, "results/look.html", {**context, "form": form}, status=status)
     found = analyse(study_tables(study, model_version))
     context |= {
         "results": found,
         "sections": page.sections(found, convention),
         "cannot_draw": unavailable(),
+        "formats": list(MEDIA_TYPES),
+        "browser_draws": ("png", "svg"),
+        "sheets": [
+            ("readers", _("readers")),
+            ("summary", _("summary")),
+            ("curve", _("ROC curve")),
+            ("cases", _("cases")),
+            ("full-set", _("full set")),
+            ("answers", _("answers")),
+        ],
     }
     return render(request, "results/results.html", context)
 
 
-@_edge
+@researcher_required
 @require_POST
+@explained(ResultsError, back="study")
 def look(request: HttpRequest, pk: int) -> HttpResponse:
     """See results before the study is unblinded, once a reason is on record."""
     study = study_for_results(request.user, pk)
-    if study.state == Study.State.DRAFT or may_see_numbers(_user(request), study):
+    if study.state == Study.State.DRAFT or may_see_numbers(signed_in(request), study):
         return redirect("results", pk)
     form = LookForm(request.POST)
     if not form.is_valid():
         return _results_page(request, study, form, status=400)
-    record_interim_look(study, user=_user(request), reason=form.cleaned_data["reason"])
+    record_interim_look(study, user=signed_in(request), reason=form.cleaned_data["reason"])
     return redirect("results", pk)
 
 
-@_edge
+@researcher_required
 @require_POST
+@explained(ResultsError, back="results")
+@explained(ScoringError, back="results")
 def score(request: HttpRequest, pk: int) -> HttpResponse:
     """Have the model score every image that a test of the study could have drawn."""
     study = study_for_results(request.user, pk)
@@ -113,13 +106,14 @@ def score(request: HttpRequest, pk: int) -> HttpResponse:
         model_version=model_version,
         images=images_to_score(study),
         label=_("All images of “%(study)s”") % {"study": study},
-        requested_by=_user(request),
+        requested_by=signed_in(request),
     )
     return redirect("run", run.pk)
 
 
-@_edge
+@researcher_required
 @require_safe
+@explained(ResultsError, back="study")
 def figure(request: HttpRequest, pk: int, test_pk: int, fmt: str) -> HttpResponse:
     """A test's figure as a file; `?inline` shows it instead of saving it (for pages without script)."""
     if fmt not in MEDIA_TYPES:
@@ -133,8 +127,9 @@ def figure(request: HttpRequest, pk: int, test_pk: int, fmt: str) -> HttpRespons
     return _file(content, MEDIA_TYPES[fmt], name, attachment=not shown)
 
 
-@_edge
+@researcher_required
 @require_safe
+@explained(ResultsError, back="study")
 def table(request: HttpRequest, pk: int, test_pk: int, table: str, fmt: str) -> HttpResponse:
     """One table of a test, as CSV or JSON."""
     if table not in SHEETS or fmt not in ("csv", "json"):
@@ -149,8 +144,9 @@ def table(request: HttpRequest, pk: int, test_pk: int, table: str, fmt: str) -> 
     return _file(sheet.to_json(), "application/json", name)
 
 
-@_edge
+@researcher_required
 @require_safe
+@explained(ResultsError, back="study")
 def export_zip(request: HttpRequest, pk: int) -> FileResponse:
     """Everything, with a manifest of hashes."""
     study = study_with_numbers(request.user, pk)
@@ -183,7 +179,3 @@ def _file(content: bytes, media_type: str, name: str, *, attachment: bool = True
     response["Content-Disposition"] = f'{disposition}; filename="{name}"'
     response["X-Content-Type-Options"] = "nosniff"
     return response
-
-
-def _user(request: HttpRequest) -> Any:
-    return request.user
