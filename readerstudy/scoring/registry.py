@@ -98,7 +98,7 @@ def _fetch(version: ModelVersion, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".part", delete=False) as part:
         try:
-            with version.file.open("rb") as source:
+            with version.file.storage.open(version.file.name or "") as source:
                 for piece in source.chunks():
                     part.write(piece)
             part.flush()
