@@ -1,0 +1,313 @@
+"""How far readers agree: with one another, beyond chance, and with themselves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats as distributions
+from statsmodels.stats.inter_rater import cohens_kappa
+
+from readerstudy.results.stats.arrays import FEW_CASES, Floats, as_floats, check_level
+from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
+from readerstudy.results.stats.intervals import normal_interval, proportion
+from readerstudy.results.stats.krippendorff import MEASUREMENTS, krippendorff_alpha
+
+KAPPA_WEIGHTS = {None: None, "linear": "linear", "quadratic": "quadratic"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kappa:
+    """An agreement coefficient with its interval, and its test against no agreement beyond chance."""
+
+    estimate: Estimate
+    test: Test
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Agreement:
+    """Agreement of r readers on n cases.
+
+    ``all_agree``: the share of cases on which every reader says the same; ``pairwise``: the mean share over pairs of
+    readers (NaN-free cases of each pair). ``fleiss``, ``conger`` (Cohen's kappa for more than two readers) and, for
+    two readers, Cohen's kappa are on the cases that every reader answered; ``krippendorff`` uses all answers.
+    ``pairs`` (r, r): Cohen's kappa of each pair of readers, 1 on the diagonal, NaN where undefined. ``icc``: ICC(2,1),
+    for measurements on a scale, else undefined.
+    """
+
+    n_readers: int
+    n_cases: int
+    n_complete: int
+    all_agree: Estimate
+    pairwise: float
+    fleiss: Kappa
+    conger: Estimate
+    krippendorff: Estimate
+    pairs: Floats
+    icc: Estimate
+    measurement: str
+    note: str = ""
+
+
+def agreement(
+    ratings: ArrayLike, *, measurement: str = "nominal", level: float = 0.95, replicates: int = 1000, seed: int = 0
+) -> Agreement:
+    """Agreement of readers: ``ratings`` (r, n), a reader a row, NaN for no answer.
+
+    ``measurement``: "nominal", "ordinal", "interval" or "ratio"; pairs are then weighted not at all, linearly (ordinal)
+    or quadratically (interval, ratio). The interval of alpha is a bootstrap over cases (``replicates``, ``seed``).
+    """
+    rows = _rows(ratings)
+    if measurement not in MEASUREMENTS:
+        raise StatsError(f"measurement is {measurement!r}; allowed are {', '.join(map(repr, MEASUREMENTS))}")
+    r, n = rows.shape
+    complete = rows[:, ~np.isnan(rows).any(axis=0)]
+    n_complete = complete.shape[1]
+    same = int((complete == complete[0]).all(axis=0).sum()) if r else 0
+    notes = []
+    if n_complete < n:
+        notes.append(f"{n - n_complete} cases without every answer: used by alpha and by pairs only")
+    if 0 < n_complete < FEW_CASES:
+        notes.append(f"only {n_complete} complete cases (fewer than {FEW_CASES}): fragile")
+    weights = {"nominal": None, "ordinal": "linear"}.get(measurement, "quadratic")
+    pairs, raw = _pairs(rows, weights)
+    scale = measurement in ("interval", "ratio")
+    icc = icc_agreement(complete, level=level) if scale else Estimate.undefined(
+        "ICC needs ratings on a scale (interval or ratio)", level=level, method="ICC(2,1)", n=n_complete
+    )  # fmt: skip
+    return Agreement(
+        r, n, n_complete, proportion(same, n_complete, level, empty="no case was answered by every reader"), raw,
+        fleiss_kappa(complete, level=level), conger_kappa(complete, level=level),
+        krippendorff_alpha(rows, measurement, level=level, replicates=replicates, seed=seed),
+        pairs, icc, measurement, join_notes(notes),
+    )  # fmt: skip
+
+
+def cohen_kappa(first: ArrayLike, second: ArrayLike, *, weights: str | None = None, level: float = 0.95) -> Kappa:
+    """Cohen's kappa of two readers' ratings (n,), NaN pairs left out; by statsmodels.
+
+    ``weights``: None, "linear" (1 - |i - j| / (k - 1)) or "quadratic", over the categories in order. Interval: Fleiss,
+    Cohen and Everitt (Psychol Bull 1969; 72:323-327); test: z with the variance under no agreement beyond chance.
+    """
+    check_level(level)
+    if weights not in KAPPA_WEIGHTS:
+        raise StatsError(f"weights is {weights!r}; allowed are None, 'linear' and 'quadratic'")
+    one, other = as_floats("first", first), as_floats("second", second)
+    if one.shape != other.shape or one.ndim != 1:
+        raise StatsError(f"first and second have shapes {one.shape} and {other.shape}; both must be (n,)")
+    both = ~(np.isnan(one) | np.isnan(other))
+    method = f"Cohen's kappa{f', {weights} weights' if weights else ''}"
+    n, left_out = int(both.sum()), int((~both).sum())
+    note = f"{left_out} cases without both answers left out" if left_out else ""
+    categories, codes = np.unique(np.concatenate([one[both], other[both]]), return_inverse=True)
+    if categories.size < 2:
+        why = join_notes(
+            [note, "undefined: only one category was used" if n else "undefined: no case has both answers"]
+        )
+        return Kappa(Estimate.undefined(why, level=level, method=method, n=n), Test(method, NAN, NAN, n=n, note=why))
+    table = np.zeros((categories.size, categories.size))
+    np.add.at(table, (codes[:n], codes[n:]), 1)
+    chance = table.sum(axis=0) @ table.sum(axis=1) / n**2
+    if chance > 1 - 1e-12:
+        why = join_notes([note, "undefined: chance agreement is complete"])
+        return Kappa(Estimate.undefined(why, level=level, method=method, n=n), Test(method, NAN, NAN, n=n, note=why))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        found = cohens_kappa(table, wt=KAPPA_WEIGHTS[weights])
+    value, se, se0 = float(found.kappa), float(np.sqrt(max(found.var_kappa, 0.0))), float(np.sqrt(found.var_kappa0))
+    if se < 1e-12:
+        why = join_notes([note, "no interval: its estimated variance is zero (complete agreement)"])
+        estimate = Estimate(value, NAN, NAN, level, method, n, why)
+    else:
+        estimate = normal_interval(value, se, level=level, method=method, n=n, bounds=(-1.0, 1.0), note=note)
+    z = value / se0 if se0 > 0 else NAN
+    return Kappa(estimate, Test(f"{method}, z", z, 2 * float(distributions.norm.sf(abs(z))), n=n, note=note))
+
+
+def fleiss_kappa(ratings: ArrayLike, *, level: float = 0.95) -> Kappa:
+    """Fleiss' kappa of ratings (r, n); cases without every answer are left out.
+
+    Fleiss JL, Psychol Bull 1971; 76:378-382; z with the null variance of Fleiss, Nee and Landis (1979; 86:974-977).
+    Interval: jackknife over cases.
+    """
+    rows, note = _complete(ratings)
+    r, n = rows.shape
+    method = "Fleiss' kappa, jackknife over cases"
+    why = _too_little(rows)
+    if why:
+        return Kappa(
+            Estimate.undefined(why, level=level, method=method, n=n), Test("Fleiss' z", NAN, NAN, n=n, note=why)
+        )
+    counts = category_counts(rows)
+    agree = (counts**2).sum(axis=1)
+
+    def kappa(total_agree: Floats, totals: Floats, cases: float) -> Floats:
+        observed = (total_agree / cases - r) / (r * (r - 1))
+        chance = ((totals / (r * cases)) ** 2).sum(axis=-1)
+        return np.divide(observed - chance, 1 - chance, out=np.full(np.shape(chance), NAN), where=chance < 1 - 1e-12)
+
+    value = float(kappa(agree.sum(), counts.sum(axis=0), n))
+    deleted = kappa(agree.sum() - agree, counts.sum(axis=0) - counts, n - 1)
+    p = counts.sum(axis=0) / (r * n)
+    q = p * (1 - p)
+    spread = float(q.sum() ** 2 - (q * (1 - 2 * p)).sum())
+    se0 = math.sqrt(2 * spread / (n * r * (r - 1))) / float(q.sum()) if spread > 0 else NAN
+    z = value / se0
+    test = Test("Fleiss' z", z, 2 * float(distributions.norm.sf(abs(z))), n=n, note=note)
+    return Kappa(_jackknifed(value, deleted, level, method, n, note), test)
+
+
+def conger_kappa(ratings: ArrayLike, *, level: float = 0.95) -> Estimate:
+    """Conger's kappa of ratings (r, n): Cohen's chance agreement, averaged over pairs of readers.
+
+    Conger AJ, Psychol Bull 1980; 88:322-328. Cases without every answer are left out. Interval: jackknife over cases.
+    """
+    rows, note = _complete(ratings)
+    r, n = rows.shape
+    method = "Conger's kappa, jackknife over cases"
+    why = _too_little(rows)
+    if why:
+        return Estimate.undefined(why, level=level, method=method, n=n)
+    categories, codes = np.unique(rows, return_inverse=True)
+    codes = codes.reshape(rows.shape)
+    totals = np.stack([np.bincount(row, minlength=categories.size) for row in codes]).astype(float)
+    agree = (category_counts(rows) ** 2).sum(axis=1)
+
+    def kappa(total_agree: float, margins: Floats, cases: float) -> float:
+        observed = (total_agree / cases - r) / (r * (r - 1))
+        shares = margins / cases
+        together, apart = shares.sum(axis=0), (shares**2).sum(axis=0)
+        chance = float((together**2 - apart).sum()) / (r * (r - 1))
+        return (observed - chance) / (1 - chance) if chance < 1 - 1e-12 else NAN
+
+    value = kappa(float(agree.sum()), totals, n)
+    deleted = np.empty(n)
+    readers = np.arange(r)
+    for i in range(n):
+        margins = totals.copy()
+        margins[readers, codes[:, i]] -= 1
+        deleted[i] = kappa(float(agree.sum() - agree[i]), margins, n - 1)
+    return _jackknifed(value, deleted, level, method, n, note)
+
+
+def icc_agreement(ratings: ArrayLike, *, level: float = 0.95) -> Estimate:
+    """ICC(2,1): absolute agreement of single readers drawn at random; ratings (r, n), complete cases.
+
+    Shrout PE, Fleiss JL, Psychol Bull 1979; 86:420-428; interval by McGraw and Wong (Psychol Methods 1996; 1:30-46).
+    """
+    rows, note = _complete(ratings)
+    r, n = rows.shape
+    if r < 2 or n < 2:
+        return Estimate.undefined(
+            "undefined: two readers and two cases are needed", level=level, method="ICC(2,1)", n=n
+        )
+    whole, cases, readers = rows.mean(), rows.mean(axis=0), rows.mean(axis=1)
+    ms_case = r * float(((cases - whole) ** 2).sum()) / (n - 1)
+    ms_reader = n * float(((readers - whole) ** 2).sum()) / (r - 1)
+    ms_error = float(((rows - cases - readers[:, np.newaxis] + whole) ** 2).sum()) / ((n - 1) * (r - 1))
+    below = ms_case + (r - 1) * ms_error + r * (ms_reader - ms_error) / n
+    if below < 1e-15:
+        return Estimate.undefined("undefined: the ratings do not vary", level=level, method="ICC(2,1)", n=n)
+    value = (ms_case - ms_error) / below
+    low, high = _icc_limits(value, ms_case, ms_reader, ms_error, r, n, level)
+    return Estimate(value, low, high, level, "ICC(2,1), McGraw-Wong", n, note)
+
+
+def intra_reader(
+    first: ArrayLike, second: ArrayLike, *, weights: str | None = None, level: float = 0.95
+) -> tuple[Kappa, ...]:
+    """Each reader with him- or herself on hidden repeats: Cohen's kappa of ``first`` and ``second`` (r, n), NaN where
+    a case was not repeated. The repeats belong here and in no accuracy."""
+    one, other = _rows(first), _rows(second)
+    if one.shape != other.shape:
+        raise StatsError(f"first and second have shapes {one.shape} and {other.shape}; they must be equal, (r, n)")
+    return tuple(cohen_kappa(a, b, weights=weights, level=level) for a, b in zip(one, other, strict=True))
+
+
+def category_counts(rows: Floats) -> Floats:
+    """How many readers put each case in each category: (n, k)."""
+    categories = np.unique(rows)
+    return np.stack([(rows == category).sum(axis=0) for category in categories], axis=1).astype(float)
+
+
+def _jackknifed(value: float, deleted: Floats, level: float, method: str, n: int, note: str) -> Estimate:
+    if math.isnan(value) or np.isnan(deleted).any():
+        why = join_notes([note, "no interval: undefined without some case"])
+        return Estimate(value, NAN, NAN, level, method, n, why)
+    se = math.sqrt((n - 1) / n * float(((deleted - deleted.mean()) ** 2).sum()))
+    if se < 1e-12:
+        return Estimate(
+            value, NAN, NAN, level, method, n, join_notes([note, "no interval: no case makes a difference"])
+        )
+    return normal_interval(value, se, level=level, df=n - 1, method=method, n=n, bounds=(-1.0, 1.0), note=note)
+
+
+def _icc_limits(
+    value: float, ms_case: float, ms_reader: float, ms_error: float, r: int, n: int, level: float
+) -> tuple[float, float]:
+    if ms_error <= 0 and ms_reader <= 0:
+        return NAN, NAN
+    a = r * value / (n * (1 - value)) if value < 1 else NAN
+    b = 1 + r * value * (n - 1) / (n * (1 - value)) if value < 1 else NAN
+    df = (a * ms_reader + b * ms_error) ** 2 / (
+        (a * ms_reader) ** 2 / (r - 1) + (b * ms_error) ** 2 / ((n - 1) * (r - 1))
+    )
+    share = (1 + level) / 2
+    upper, lower = distributions.f.ppf(share, n - 1, df), distributions.f.ppf(share, df, n - 1)
+    rest = r * ms_reader + (r * n - r - n) * ms_error
+    low = n * (ms_case - upper * ms_error) / (upper * rest + n * ms_case)
+    high = n * (lower * ms_case - ms_error) / (rest + n * lower * ms_case)
+    return float(low), float(high)
+
+
+def _pairs(rows: Floats, weights: str | None) -> tuple[Floats, float]:
+    """Cohen's kappa of each pair (r, r), and the mean share of cases on which a pair says the same."""
+    r = len(rows)
+    categories, codes = np.unique(rows[~np.isnan(rows)], return_inverse=True)
+    k = categories.size
+    coded = np.full(rows.shape, -1)
+    coded[~np.isnan(rows)] = codes
+    seen = coded >= 0
+    marked = np.stack([coded == category for category in range(k)]).astype(float) if k else np.zeros((0, *rows.shape))
+    distance: Callable[[Floats], Floats] = {None: lambda d: (d > 0).astype(float), "linear": lambda d: d}.get(
+        weights, lambda d: d**2
+    )
+    n_both = seen.astype(float) @ seen.T
+    apart, chance = np.zeros((r, r)), np.zeros((r, r))
+    # margins of each reader over the cases that both answered
+    margins = marked @ seen.T.astype(float)
+    for i in range(k):
+        for j in range(k):
+            cost = float(distance(np.array(abs(i - j), float)))
+            if cost:
+                apart += cost * (marked[i] @ marked[j].T)
+                chance += cost * margins[i] * margins[j].T
+    disagree = n_both - sum((mark @ mark.T for mark in marked), np.zeros((r, r)))
+    kappa = 1 - np.divide(apart * n_both, chance, out=np.full((r, r), NAN), where=chance > 0)
+    upper = np.triu_indices(r, 1)
+    shares = np.divide(disagree, n_both, out=np.full((r, r), NAN), where=n_both > 0)[upper]
+    return kappa, float(1 - np.nanmean(shares)) if (~np.isnan(shares)).any() else NAN
+
+
+def _rows(ratings: ArrayLike) -> Floats:
+    rows = as_floats("ratings", ratings)
+    if rows.ndim != 2:
+        raise StatsError(f"ratings has shape {rows.shape}; (r, n) is needed: a reader a row, a case a column")
+    return rows
+
+
+def _complete(ratings: ArrayLike) -> tuple[Floats, str]:
+    rows = _rows(ratings)
+    complete = ~np.isnan(rows).any(axis=0)
+    left_out = int((~complete).sum())
+    return rows[:, complete], f"{left_out} cases without every answer left out" if left_out else ""
+
+
+def _too_little(rows: Floats) -> str:
+    if len(rows) < 2:
+        return "undefined: agreement needs two readers"
+    if rows.shape[1] < 2:
+        return "undefined: fewer than two cases were answered by every reader"
+    return "undefined: only one category was used" if np.unique(rows).size < 2 else ""
