@@ -18,7 +18,7 @@ from readerstudy.studies.api import StudyView
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
-    path("accounts/", include("allauth.account.urls")),
+    path("accounts/", include("readerstudy.accounts.urls")),
     # images
     path("sets/", images.sets, name="sets"),
     path("sets/upload/", images.set_upload, name="set-upload"),

@@ -92,9 +92,9 @@ def pool_of(test: Test) -> Pool:
 def shortage_sentence(short: allocation.Shortage, image_set: ImageSet) -> str:
     """What is too few, in which image set, in a sentence."""
     sentences = {
-        "images": _("the image set “%(set)s” has %(there)d images that fit, %(asked)d were asked for"),
-        "positive images": _("the image set “%(set)s” has %(there)d positive images, %(asked)d were asked for"),
-        "negative images": _("the image set “%(set)s” has %(there)d negative images, %(asked)d were asked for"),
+        "images": _("The image set “%(set)s” has %(there)d images that fit, %(asked)d were asked for."),
+        "positive images": _("The image set “%(set)s” has %(there)d positive images, %(asked)d were asked for."),
+        "negative images": _("The image set “%(set)s” has %(there)d negative images, %(asked)d were asked for."),
     }
     return sentences[short.what] % {"set": image_set.name, "there": short.there, "asked": short.asked}
 

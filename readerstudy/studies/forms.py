@@ -157,7 +157,7 @@ class TestForm(forms.ModelForm):
         )
         if short:
             field = "sample_positives" if short.what == "positive images" else "sample_size"
-            self.add_error(field, eligibility.shortage_sentence(short, self.instance.image_set).capitalize() + ".")
+            self.add_error(field, eligibility.shortage_sentence(short, self.instance.image_set))
 
     def only_count(self) -> None:
         """Forget what is still wrong with the other fields: only the number of images was asked for."""

@@ -63,7 +63,7 @@ def missing_from_test(test: Test) -> list[str]:
     """What one test still lacks."""
     lacking = _missing_questions(list(test.questions.prefetch_related("choices")))
     if not test.positive_nodes or not test.negative_nodes:
-        return [*lacking, _("choose at least one positive and one negative diagnosis.")]
+        return [*lacking, _("Choose at least one positive and one negative diagnosis.")]
     try:
         if both := eligibility.overlap(test.positive_nodes, test.negative_nodes):
             return [*lacking, _("“%(names)s” is both positive and negative.") % {"names": "”, “".join(both)}]
@@ -74,15 +74,15 @@ def missing_from_test(test: Test) -> list[str]:
     except StudiesError as error:
         return [*lacking, str(error)]
     if short:
-        lacking.append(eligibility.shortage_sentence(short, test.image_set) + ".")
+        lacking.append(eligibility.shortage_sentence(short, test.image_set))
     for what, there in ((_("positive"), pool.positives), (_("negative"), pool.negatives)):
         if not there:
             lacking.append(
-                _("the image set “%(set)s” has no %(what)s image that fits.") % {"set": test.image_set, "what": what}
+                _("The image set “%(set)s” has no %(what)s image that fits.") % {"set": test.image_set, "what": what}
             )
     if pool.contradicted:
         lacking.append(
-            _("the lesion “%(lesion)s” in “%(set)s” has both positive and negative images (%(n)d such lesions).")
+            _("The lesion “%(lesion)s” in “%(set)s” has both positive and negative images (%(n)d such lesions).")
             % {"lesion": pool.contradicted[0], "set": test.image_set, "n": len(pool.contradicted)}
         )
     return lacking
@@ -90,13 +90,13 @@ def missing_from_test(test: Test) -> list[str]:
 
 def _missing_questions(questions: list[Question]) -> list[str]:
     if not questions:
-        return [_("write the question.")]
+        return [_("Write the question.")]
     lacking = []
     for question in questions:
         signs = [choice.is_positive for choice in question.choices.all()]
         if len(signs) != 2 or sum(signs) != 1:
             lacking.append(
-                _("the question “%(text)s” needs two answers, one of which counts as positive.")
+                _("The question “%(text)s” needs two answers, one of which counts as positive.")
                 % {"text": question.text}
             )
     return lacking

@@ -180,15 +180,15 @@ def contradicted_lesion(test: Test) -> None:
 @pytest.mark.parametrize(
     ("spoil", "sentence"),
     [
-        (no_question, "Test 1: write the question."),
+        (no_question, "Test 1: Write the question."),
         (both_choices_positive, "one of which counts as positive"),
-        (no_negative, "Test 1: choose at least one positive and one negative diagnosis."),
+        (no_negative, "Test 1: Choose at least one positive and one negative diagnosis."),
         (unknown_node, "'melanomma' is not the id of a node"),
         (nested_nodes, "“melanoma in situ” is both positive and negative"),
-        (absent_diagnosis, "the image set “the set” has no negative image that fits."),
-        (too_few_positives, "the image set “the set” has 3 positive images, 4 were asked for."),
-        (too_few_images, "the image set “the set” has 7 images that fit, 8 were asked for."),
-        (contradicted_lesion, "the lesion “L9” in “the set” has both positive and negative images"),
+        (absent_diagnosis, "The image set “the set” has no negative image that fits."),
+        (too_few_positives, "The image set “the set” has 3 positive images, 4 were asked for."),
+        (too_few_images, "The image set “the set” has 7 images that fit, 8 were asked for."),
+        (contradicted_lesion, "The lesion “L9” in “the set” has both positive and negative images"),
     ],
 )
 def test_what_a_test_lacks_is_named_and_nothing_is_opened(
