@@ -41,7 +41,7 @@ class ModelForm(forms.Form):
         """A path to the uploaded bytes, under the name that they were uploaded with (for messages), while it lasts."""
         file: Any = self.cleaned_data["file"]
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / file.name  # Django has stripped it of folders
+            path = Path(folder) / file.name[-60:]  # Django has stripped it of folders; names have at most 255 bytes
             if isinstance(file, TemporaryUploadedFile):
                 path.symlink_to(file.temporary_file_path())
             else:

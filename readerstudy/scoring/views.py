@@ -27,10 +27,9 @@ PATIENCE = timedelta(seconds=20)  # a run that no worker has taken for so long g
 @require_http_methods(["GET", "HEAD", "POST"])
 def models(request: HttpRequest) -> HttpResponse:
     """The models that there are, and the form that registers one more."""
-    form = ModelForm(request.POST or None, request.FILES or None)
-    status = 200
+    form, status = ModelForm(), 200
     if request.method == "POST":
-        status = 400
+        form, status = ModelForm(request.POST, request.FILES), 400
         if form.is_valid():
             try:
                 version = _register(request, form)

@@ -53,7 +53,7 @@ class Command(BaseCommand):
         for failure in jobs.failures(run):
             self.stderr.write(f"{failure.image.reference.original_name}: {failure.error}")
         if run.state != ScoringRun.State.DONE:
-            raise CommandError(f"The run is {run.get_state_display()}. {run.error}")
+            raise CommandError(f"The run has {run.get_state_display()}. {run.error}")
         self.stdout.write(f"{state.done} images scored, {state.failed} failed.")
 
 
