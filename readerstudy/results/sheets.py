@@ -30,8 +30,8 @@ class Sheet:
 
     def to_csv(self) -> bytes:
         """UTF-8, comma, a header; numbers at full precision; text that a spreadsheet would compute gets a leading '."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
+        text = io.StringIO(newline="")
+        writer = csv.writer(text, lineterminator="\r\n")  # RFC 4180; a lone carriage return in a text is quoted too
         writer.writerow(name for name, _description in self.columns)
         writer.writerows([_csv_cell(cell) for cell in row] for row in self.rows)
         return text.getvalue().encode()
