@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -79,10 +80,7 @@ class Classifier:
         """
         state, metadata = checkpoint.load(path)
         where = _device(device)
-        if precision is None:
-            precision = "bfloat16" if calculates_bfloat16(where) else "float32"
-        if precision not in PRECISIONS:
-            raise CheckpointError(f"The precision must be one of {', '.join(PRECISIONS)}, not {precision!r}.")
+        precision = _precision(precision, where)
         source = Path(path).name
         try:
             return cls(restore_network(state, metadata, source), metadata, device=where, precision=precision)
@@ -125,14 +123,42 @@ class Classifier:
             start += len(decoded)
 
     def _probabilities(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """(n, size, size, 3) uint8 -> (n, k); the softmax in float32 whatever the precision of the layers."""
-        x = torch.from_numpy(np.ascontiguousarray(self.preprocessing.normalise(pixels)))
-        x = x.to(self.device, memory_format=torch.channels_last)
-        reduced = self.precision == "bfloat16"
-        with torch.inference_mode(), torch.autocast(self.device.type, torch.bfloat16, enabled=reduced):
-            logits = self._network(x)
-        probabilities: NDArray[np.float32] = torch.softmax(logits.float(), dim=1).cpu().numpy()
+        """(n, size, size, 3) uint8 -> (n, k). The last layer and the softmax are in float32 whatever the precision."""
+        with _evaluating(self.device, self.precision):
+            features = self._network.features(_network_input(self.preprocessing, pixels, self.device))
+        with torch.inference_mode():
+            logits = self._network.fc(features.float())
+            probabilities: NDArray[np.float32] = torch.softmax(logits, dim=1).cpu().numpy()
         return probabilities
+
+
+class FeatureExtractor:
+    """The 2,048 values that a network's last layer sees."""
+
+    def __init__(
+        self,
+        network: InceptionV3,
+        preprocessing: Preprocessing,
+        *,
+        device: str | torch.device | None = None,
+        precision: str | None = None,
+    ) -> None:
+        """device and precision as for `Classifier.load`. The network is moved there."""
+        self.device = _device(device)
+        self.precision = _precision(precision, self.device)
+        self._preprocessing = preprocessing
+        self._network = network.eval().to(device=self.device, memory_format=torch.channels_last)
+
+    def features(self, pixels: NDArray[np.uint8], views: Sequence[Sequence[int]] = ((),)) -> NDArray[np.float32]:
+        """(n, size, size, 3) uint8 -> (n, views, 2048) float32.
+
+        views: for each, the axes of (n, 3, height, width) that are mirrored; () is the picture itself.
+        """
+        x = _network_input(self._preprocessing, pixels, self.device)
+        with _evaluating(self.device, self.precision):
+            found = [self._network.features(x.flip(*view) if view else x).float() for view in views]
+        values: NDArray[np.float32] = torch.stack(found, 1).cpu().numpy()
+        return values
 
 
 def decoded_batches(
@@ -170,6 +196,25 @@ def calculates_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device)[0] >= 8
     return device.type == "cpu" and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+@contextmanager
+def _evaluating(device: torch.device, precision: str) -> Iterator[None]:
+    with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=precision == "bfloat16"):
+        yield
+
+
+def _network_input(preprocessing: Preprocessing, pixels: NDArray[np.uint8], device: torch.device) -> torch.Tensor:
+    x = torch.from_numpy(np.ascontiguousarray(preprocessing.normalise(pixels)))
+    return x.to(device, memory_format=torch.channels_last)
+
+
+def _precision(precision: str | None, device: torch.device) -> str:
+    if precision is None:
+        return "bfloat16" if calculates_bfloat16(device) else "float32"
+    if precision not in PRECISIONS:
+        raise CheckpointError(f"The precision must be one of {', '.join(PRECISIONS)}, not {precision!r}.")
+    return precision
 
 
 def _device(device: str | torch.device | None) -> torch.device:

@@ -1,0 +1,47 @@
+"""python -m model_core COMMAND: taxonomy, training and inference without the web application."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from model_core import __version__
+from model_core.checkpoint import CheckpointError
+from model_core.manifest import DataError
+from model_core.taxonomy import TaxonomyError
+
+# A command is a module with add_arguments(parser) and run(args) -> exit status; it is imported when it is asked for,
+# so that the commands that do without torch start without it.
+COMMANDS = {
+    "fit-head": ("model_core.fit", "fit the last layer of an Inception v3 on labelled pictures"),
+    "labels": ("model_core.labels.command", "read the publishers' label files into one manifest"),
+    "partition": ("model_core.partition", "turn a taxonomy and image counts into training classes"),
+    "predict": ("model_core.predict", "write the probabilities of a folder of pictures"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command; 2 with one sentence on the standard error where its input is wrong."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    parser = argparse.ArgumentParser(prog="python -m model_core", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"model_core {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, (module, summary) in COMMANDS.items():
+        command = commands.add_parser(name, help=summary)
+        if name in argv:
+            importlib.import_module(module).add_arguments(command)
+    args = parser.parse_args(argv)
+    try:
+        return int(importlib.import_module(COMMANDS[args.command][0]).run(args))
+    except (CheckpointError, DataError, TaxonomyError) as error:
+        print(f"{parser.prog} {args.command}: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted; nothing was written under the output's name.", file=sys.stderr)
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
