@@ -11,6 +11,8 @@ from django.test import Client
 from readerstudy.accounts import append_only
 from readerstudy.accounts.models import User
 
+pytest_plugins = ["tests.browser"]
+
 
 def pytest_configure() -> None:
     django_settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

@@ -6,6 +6,7 @@ from typing import Any, Concatenate, ParamSpec
 
 from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponseBase
+from rest_framework.request import Request
 
 from readerstudy.accounts.models import User
 
@@ -33,8 +34,8 @@ researcher_required = _requires(lambda user: user.is_researcher)
 staff_required = _requires(lambda user: user.is_staff_of_studies)
 
 
-def signed_in(request: HttpRequest) -> User:
-    """The user behind a request that one of the decorators above let through."""
+def signed_in(request: HttpRequest | Request) -> User:
+    """The user behind a request that one of the decorators above, or the API's own rule, let through."""
     if not isinstance(request.user, User):
         raise Http404
     return request.user

@@ -2,9 +2,8 @@
 
 from uuid import UUID
 
-from django.http import Http404, HttpRequest
+from django.http import Http404
 from django.utils.translation import ngettext
-from rest_framework.request import Request
 
 from readerstudy.accounts.models import User
 from readerstudy.images.models import Image
@@ -12,13 +11,6 @@ from readerstudy.readings.errors import ReadingsError
 from readerstudy.readings.models import Answer, Item, Reading
 from readerstudy.readings.progress import ITEMS_IN_SIGHT, upcoming
 from readerstudy.studies.models import Study
-
-
-def signed_in(request: HttpRequest | Request) -> User:
-    """The person signed in, else 404. (Pages send whom they do not know to the sign-in first.)"""
-    if not isinstance(request.user, User):
-        raise Http404
-    return request.user
 
 
 def reading_for(user: User, uuid: UUID, *, in_closed_study: bool = False) -> Reading:

@@ -8,7 +8,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from readerstudy.readings.access import reading_for, signed_in
+from readerstudy.accounts.access import signed_in
+from readerstudy.readings.access import reading_for
 from readerstudy.readings.errors import ReadingsError
 from readerstudy.readings.progress import standing
 from readerstudy.readings.recording import record_answer

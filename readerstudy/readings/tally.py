@@ -8,6 +8,7 @@ def of_study(study: Study) -> dict[int, dict[int, tuple[int, int]]]:
     """Reader's id -> test's id -> (cases answered, cases in all), for every reading that was begun."""
     found: dict[int, dict[int, tuple[int, int]]] = {}
     readings = Reading.objects.filter(reader__study=study).with_progress()
-    for reader, test, n_answered, n_items in readings.values_list("reader_id", "test_id", "n_answered", "n_items"):
+    rows = readings.values_list("reader_id", "test_id", "n_answered", "n_items")  # type: ignore[misc]  # annotations
+    for reader, test, n_answered, n_items in rows:
         found.setdefault(reader, {})[test] = (n_answered, n_items)
     return found

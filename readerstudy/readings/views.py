@@ -14,7 +14,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
-from readerstudy.readings.access import picture_for, reading_for, signed_in
+from readerstudy.accounts.access import signed_in
+from readerstudy.readings.access import picture_for, reading_for
 from readerstudy.readings.allocation import ensure_readings
 from readerstudy.readings.errors import ReadingsError
 from readerstudy.readings.forms import SubmissionForm

@@ -2,7 +2,7 @@
 
 export function bindPage(root) {
   const find = (name) => root.querySelector(`[data-${name}]`);
-  const texts = find("texts").dataset;
+  const texts = sayings(find("texts"));
   const form = find("answer");
   const told = find("told");
   const wait = find("wait");
@@ -92,4 +92,10 @@ export function bindPage(root) {
       return count === 1 ? texts.oneWaiting : say(texts.someWaiting, { count });
     },
   };
+}
+
+// The page's texts, in the reader's language: data-say-no-picture is texts.noPicture.
+function sayings(element) {
+  const said = Object.entries(element.dataset).filter(([name]) => name.startsWith("say"));
+  return Object.fromEntries(said.map(([name, text]) => [name[3].toLowerCase() + name.slice(4), text]));
 }
