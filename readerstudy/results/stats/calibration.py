@@ -98,10 +98,12 @@ def calibration(
         nothing = Estimate.undefined("no case has a probability", level=level)
         return Calibration(nothing, nothing, NAN, nothing, nothing, NAN, binning, (), 0, nothing.note)
     errors = (predicted - actual) ** 2
+    spread = float(errors.std(ddof=1)) if n > 1 else 0.0
     brier = normal_interval(
         float(brier_score_loss(actual, predicted, pos_label=True)),
-        float(errors.std(ddof=1) / math.sqrt(n)) if n > 1 else NAN,
+        spread / math.sqrt(n) if spread > 1e-15 else NAN,
         level=level, method="normal over cases", n=n,
+        note="" if spread > 1e-15 else "no interval: the squared errors do not vary",
     )  # fmt: skip
     clipped_count = int(((predicted < CLIP) | (predicted > 1 - CLIP)).sum())
     if clipped_count:
