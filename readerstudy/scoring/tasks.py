@@ -36,7 +36,8 @@ def score_chunk(chunk_id: int) -> None:
         return
     try:
         classifier = load_classifier(chunk.run.model_version.sha256)
-        outcome = _score(chunk, classifier)
+        # Loading may have taken a good part of the lease: the work begins with a whole one.
+        outcome = _score(chunk, classifier) if jobs.extend(chunk) else None
     except ScoringError as error:
         log.error("Chunk %s: %s", chunk_id, error)
         jobs.fail(chunk, lease=chunk.lease, reason=str(error))
