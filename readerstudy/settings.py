@@ -185,6 +185,13 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_REDIRECT_URL = "home"
 LOGIN_URL = "account_login"
 ACCOUNT_ADAPTER = "readerstudy.accounts.adapter.ClosedAdapter"
+ACCOUNT_FORMS = {
+    "login": "readerstudy.accounts.forms.LoginForm",
+    "request_login_code": "readerstudy.accounts.forms.RequestLoginCodeForm",
+    "confirm_login_code": "readerstudy.accounts.forms.ConfirmLoginCodeForm",
+    "reset_password": "readerstudy.accounts.forms.ResetPasswordForm",
+    "reset_password_from_key": "readerstudy.accounts.forms.ResetPasswordKeyForm",
+}
 ACCOUNT_LOGIN_METHODS = {"email"}
 ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*", "password2*"]
 ACCOUNT_USER_MODEL_USERNAME_FIELD = None
@@ -264,6 +271,7 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}},
     "filters": {"no links": {"()": "readerstudy.readers.logs.HideLinks"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no links"]}},
-    "loggers": {"django.server": {"handlers": ["console"], "propagate": False}},
+    # No handlers but this one: Django's own would write the links.
+    "loggers": {"django": {"level": "INFO"}, "django.server": {"level": "INFO"}},
     "root": {"handlers": ["console"], "level": env.str("READERSTUDY_LOG_LEVEL", "INFO")},
 }

@@ -20,7 +20,7 @@ class Study(models.Model):
 
     title = models.CharField(_("title"), max_length=200)
     description = models.TextField(_("what readers are told about the study"), blank=True)
-    contact = models.CharField(_("who to ask"), max_length=200, blank=True)
+    contact = models.CharField(_("whom to ask"), max_length=200, blank=True)
     consent_text = models.TextField(_("consent text"), blank=True)
     # Every random draw of the study comes from this number.
     seed = models.PositiveBigIntegerField(_("seed"))
@@ -84,18 +84,18 @@ class Test(models.Model):
     positive_nodes = models.JSONField(_("positive (malignant) diagnoses"), default=list)
     negative_nodes = models.JSONField(_("negative (benign) diagnoses"), default=list)
     modality = models.CharField(
-        _("kind of image"), max_length=20, choices=Modality, blank=True, help_text=_("empty: every kind in the set")
+        _("kind of image"), max_length=20, choices=Modality, blank=True, help_text=_("Empty: every kind in the set.")
     )
     histopathology_only = models.BooleanField(
         _("biopsy-proven images only"),
         default=False,
-        help_text=_("leaves out every image whose diagnosis was not confirmed by histopathology"),
+        help_text=_("Leaves out every image whose diagnosis was not confirmed by histopathology."),
     )
     sample_size = models.PositiveIntegerField(
-        _("number of cases"), null=True, blank=True, help_text=_("drawn at random; empty: every image that fits")
+        _("number of cases"), null=True, blank=True, help_text=_("Drawn at random. Empty: every image that fits.")
     )
     sample_positives = models.PositiveIntegerField(
-        _("of these positive"), null=True, blank=True, help_text=_("empty: as chance has it")
+        _("of these positive"), null=True, blank=True, help_text=_("Empty: as chance has it.")
     )
 
     class Meta:

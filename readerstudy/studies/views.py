@@ -35,7 +35,8 @@ def studies(request: HttpRequest) -> HttpResponse:
     if form.is_valid():
         made = drafting.create_study(title=form.cleaned_data["title"], actor=signed_in(request))
         return redirect("study", made.pk)
-    known = Study.objects.annotate(n_tests=Count("tests", distinct=True), n_readers=Count("readers", distinct=True))
+    counts = {"n_tests": Count("tests", distinct=True), "n_readers": Count("readers", distinct=True)}
+    known = Study.objects.annotate(**counts).order_by("-created_at")
     return render(request, "studies/studies.html", {**SECTION, "studies": known, "form": form})
 
 
