@@ -272,6 +272,6 @@ LOGGING = {
     "filters": {"no links": {"()": "readerstudy.readers.logs.HideLinks"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["no links"]}},
     # No handlers but this one: Django's own would write the links.
-    "loggers": {"django": {"level": "INFO"}, "django.server": {"level": "INFO"}},
+    "loggers": {"django": {"level": "INFO"}, "django.server": {"level": "INFO", "propagate": True}},
     "root": {"handlers": ["console"], "level": env.str("READERSTUDY_LOG_LEVEL", "INFO")},
 }

@@ -411,4 +411,6 @@ def test_every_handler_hides_links() -> None:
         if logger.name.split(".")[0] in ("root", "django", "readerstudy") and "pytest" not in type(handler).__module__
     ]
     assert handlers, "the settings' own handler is missing"
+    # A logger that neither propagates nor has a handler would fall back on Python's last resort, which hides nothing.
+    assert all(logger.propagate or logger.handlers for logger in loggers if logger.name.startswith("django"))
     assert all(any(isinstance(rule, HideLinks) for rule in handler.filters) for handler in handlers), handlers
