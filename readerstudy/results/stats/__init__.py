@@ -66,7 +66,7 @@ from readerstudy.results.stats.operating_points import (
     operating_points,
     points_from_counts,
 )
-from readerstudy.results.stats.pooled import Vote, WithModel, majority_vote, mean_rating, with_model
+from readerstudy.results.stats.pooled import Pooled, Vote, WithModel, majority_vote, mean_rating, pooled, with_model
 from readerstudy.results.stats.power import Power, power, sample_size
 from readerstudy.results.stats.power_roc import RocPower, power_one_roc, sample_size_one_roc, sample_size_two_roc
 from readerstudy.results.stats.roc import CurvePoint, PartialAuc, RocCurve, roc
@@ -104,6 +104,7 @@ __all__ = [
     "OperatingPoint",
     "OrComponents",
     "PartialAuc",
+    "Pooled",
     "Power",
     "Proportion",
     "RocCurve",
@@ -153,6 +154,7 @@ __all__ = [
     "operating_point",
     "operating_points",
     "points_from_counts",
+    "pooled",
     "power",
     "power_one_roc",
     "proportion",

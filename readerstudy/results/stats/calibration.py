@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import statsmodels.api as sm
 from numpy.typing import ArrayLike
 from sklearn.metrics import brier_score_loss
+from statsmodels.genmod.families import Binomial
+from statsmodels.genmod.generalized_linear_model import GLM
 from statsmodels.tools.sm_exceptions import PerfectSeparationError, PerfectSeparationWarning
 
 from readerstudy.results.stats.arrays import (
@@ -215,10 +216,10 @@ def _logistic(truth: Bools, predicted: Floats, level: float) -> tuple[Estimate, 
 
 def _fit(outcome: Floats, design: Floats, offset: Floats | None) -> tuple[Floats, Floats] | None:
     """Coefficients and standard errors; None where the fit does not exist."""
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), np.errstate(over="ignore"):
         warnings.simplefilter("error", PerfectSeparationWarning)
         try:
-            found = sm.GLM(outcome, design, family=sm.families.Binomial(), offset=offset).fit(tol=1e-12)
+            found = GLM(outcome, design, family=Binomial(), offset=offset).fit(tol=1e-12)
         except (PerfectSeparationError, PerfectSeparationWarning, np.linalg.LinAlgError):
             return None
     if not found.converged or not np.isfinite(found.bse).all() or (found.bse > 1e3).any():

@@ -14,13 +14,14 @@ from readerstudy.results.stats.arrays import Floats, as_floats, check_level
 from readerstudy.results.stats.estimate import Estimate, Proportion, StatsError, join_notes
 
 # the names used here and in reports -> statsmodels' own
-PROPORTION_METHODS = {
+STATSMODELS_METHODS = {
     "wilson": "wilson",
     "clopper-pearson": "beta",
     "agresti-coull": "agresti_coull",
     "jeffreys": "jeffreys",
     "wald": "normal",
 }
+PROPORTION_METHODS = (*STATSMODELS_METHODS, "logit", "cloglog", "jeffreys-shortest")
 
 
 def z_value(level: float) -> float:
@@ -36,7 +37,12 @@ def t_value(level: float, df: float) -> float:
 def proportion_limits(
     count: ArrayLike, n: ArrayLike, level: float = 0.95, method: str = "wilson"
 ) -> tuple[Floats, Floats]:
-    """Limits of ``count / n``, elementwise; NaN where n is 0. ``method``: a key of PROPORTION_METHODS."""
+    """Limits of ``count / n``, elementwise; NaN where n is 0.
+
+    ``method``: "wilson", "clopper-pearson", "agresti-coull", "jeffreys", "wald" (statsmodels); "logit" and "cloglog",
+    Wald on those scales, NaN where the count is 0 or n; "jeffreys-shortest", the highest-density interval of the
+    posterior Beta(count + 1/2, n - count + 1/2).
+    """
     if method not in PROPORTION_METHODS:
         raise StatsError(f"method is {method!r}; allowed are {', '.join(PROPORTION_METHODS)}")
     counts, ns = np.broadcast_arrays(as_floats("count", count), as_floats("n", n))
@@ -45,9 +51,40 @@ def proportion_limits(
     low, high = np.full(counts.shape, np.nan), np.full(counts.shape, np.nan)
     some = ns > 0
     if some.any():
-        limits = proportion_confint(counts[some], ns[some], 1 - check_level(level), PROPORTION_METHODS[method])
+        if method in STATSMODELS_METHODS:
+            limits = proportion_confint(counts[some], ns[some], 1 - check_level(level), STATSMODELS_METHODS[method])
+        elif method == "jeffreys-shortest":
+            limits = _shortest_posterior(counts[some], ns[some], check_level(level))
+        else:
+            limits = _on_scale(counts[some], ns[some], z_value(level), method)
         low[some], high[some] = (np.clip(limit, 0.0, 1.0) for limit in limits)
     return low, high
+
+
+def _on_scale(counts: Floats, ns: Floats, z: float, scale: str) -> tuple[Floats, Floats]:
+    """Wald limits on the logit or the complementary log-log scale, back on that of proportions."""
+    p = np.where((counts > 0) & (counts < ns), counts / ns, np.nan)
+    if scale == "logit":
+        centre, half = np.log(p / (1 - p)), z / np.sqrt(ns * p * (1 - p))
+        return 1 / (1 + np.exp(half - centre)), 1 / (1 + np.exp(-centre - half))
+    centre, half = np.log(-np.log(p)), z * np.sqrt((1 - p) / (ns * p)) / np.abs(np.log(p))
+    return np.exp(-np.exp(centre + half)), np.exp(-np.exp(centre - half))
+
+
+def _shortest_posterior(counts: Floats, ns: Floats, level: float) -> tuple[Floats, Floats]:
+    limits = np.empty((2, counts.size))
+    for i, (count, n) in enumerate(zip(counts.ravel(), ns.ravel(), strict=True)):
+        posterior = distributions.beta(count + 0.5, n - count + 0.5)
+        if count == 0 or count == n:
+            limits[:, i] = (0.0, posterior.ppf(level)) if count == 0 else (posterior.ppf(1 - level), 1.0)
+            continue
+        # the shortest interval ends where the density is the same
+        below = brentq(
+            lambda share, at=posterior: at.logpdf(at.ppf(share)) - at.logpdf(at.ppf(share + level)),
+            1e-12, 1 - level - 1e-12, xtol=1e-15,
+        )  # fmt: skip
+        limits[:, i] = posterior.ppf([below, below + level])
+    return limits[0].reshape(counts.shape), limits[1].reshape(counts.shape)
 
 
 def proportions(count: ArrayLike, n: ArrayLike, level: float = 0.95, *, empty: str = "no cases") -> list[Proportion]:

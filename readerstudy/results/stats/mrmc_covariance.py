@@ -39,9 +39,10 @@ def accuracies(
     """Accuracies and their covariance.
 
     ``truth`` (n,), ``ratings`` (t, r, n) or (r, n): modality, reader, case; NaN where a reader did not read a case.
-    ``metric``: "auc"; "sensitivity" or "specificity" of decisions 0/1; or a function (truth, ratings) -> float.
-    ``covariance``: "jackknife" (any metric), "delong" (AUC), "unbiased" (AUC; Gallas, Pennello and Myers, J Opt Soc Am
-    A 2007; 24:B70-B80). For sensitivity and specificity the three are the same: the sample covariance over n.
+    ``metric``: "auc"; "sensitivity" or "specificity" of decisions 0/1; or a function (truth, ratings) -> float that
+    does not depend on the order of the cases. ``covariance``: "jackknife" (any metric), "delong" (AUC), or "unbiased"
+    (AUC; Gallas, Pennello and Myers, J Opt Soc Am A 2007; 24:B70-B80). For sensitivity and specificity the three are the
+    same: the sample covariance over n.
     """
     actual, cells = binary_truth(truth), _three_axes(ratings)
     if cells.shape[2] != actual.size:
@@ -155,19 +156,26 @@ def _share(rows: Floats) -> tuple[Floats, Floats]:
 
 
 def _by_deletion(truth: Bools, rows: Floats, metric: Callable[[Bools, Floats], float]) -> tuple[Floats, Floats]:
-    """A metric of the caller's own, recomputed without each case in turn."""
+    """A metric of the caller's own, recomputed without each case in turn.
 
-    def value(row: Floats, without: int | None = None) -> float:
-        keep = ~np.isnan(row)
-        if without is not None:
-            keep[without] = False
+    Cases of one class with one rating are interchangeable, so that leaving out either gives the same value.
+    """
+
+    def value(row: Floats, keep: Bools) -> float:
         return float(metric(truth[keep], row[keep]))
 
-    theta = np.array([value(row) for row in rows])
+    seen = ~np.isnan(rows)
+    theta = np.array([value(row, here) for row, here in zip(rows, seen, strict=True)])
     deleted = np.tile(theta, (truth.size, 1))
     for i, row in enumerate(rows):
-        for case in np.flatnonzero(~np.isnan(row)):
-            deleted[case, i] = value(row, int(case))
+        known: dict[tuple[bool, float], float] = {}
+        for case in np.flatnonzero(seen[i]):
+            kind = bool(truth[case]), float(row[case])
+            if kind not in known:
+                keep = seen[i].copy()
+                keep[case] = False
+                known[kind] = value(row, keep)
+            deleted[case, i] = known[kind]
     return theta, jackknife_covariance(deleted)
 
 

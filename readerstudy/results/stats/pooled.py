@@ -47,6 +47,41 @@ class WithModel:
     fused: RocCurve
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Pooled:
+    """Readers as one: by majority ``vote``, by ``mean_rating`` (None where no confidence was given), and together with
+    the model (None where no model was given)."""
+
+    vote: Vote
+    mean_rating: RocCurve | None
+    with_model: WithModel | None
+
+
+def pooled(
+    truth: ArrayLike,
+    decisions: ArrayLike,
+    *,
+    ratings: ArrayLike | None = None,
+    model: ArrayLike | None = None,
+    threshold: float | None = None,
+    ties: str = "positive",
+    level: float = 0.95,
+) -> Pooled:
+    """All of ``majority_vote``, ``mean_rating`` and ``with_model`` that the data allow; see there for shapes.
+
+    ``threshold`` is needed with ``model``: its score from which a case counts as positive.
+    """
+    if model is not None and threshold is None:
+        raise StatsError("threshold is missing: the model needs a score from which a case counts as positive")
+    return Pooled(
+        majority_vote(truth, decisions, ties=ties, level=level),
+        None if ratings is None else mean_rating(truth, ratings, level=level),
+        None
+        if model is None or threshold is None
+        else with_model(truth, decisions, model, threshold, ratings=ratings, level=level),
+    )
+
+
 def majority_vote(truth: ArrayLike, decisions: ArrayLike, *, ties: str = "positive", level: float = 0.95) -> Vote:
     """The majority of the readers who answered each case.
 
