@@ -16,7 +16,9 @@ _GROUPS = ("files", "pixels", "lesions", "patients")  # of digests, in a checkpo
 
 def image_ids(images: QuerySet[Image] | Iterable[int]) -> list[int]:
     """Ids, sorted, each once."""
-    return sorted(set(images.order_by().values_list("pk", flat=True) if isinstance(images, QuerySet) else images))
+    if isinstance(images, QuerySet) and images.model is Image:
+        return sorted(set(images.values_list("pk", flat=True)))
+    return sorted(set(images))
 
 
 def batches(items: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:

@@ -118,7 +118,7 @@ def run_stop(request: HttpRequest, pk: int) -> HttpResponse:
 def run_again(request: HttpRequest, pk: int) -> HttpResponse:
     """Ask once more for the images of a run that ended without their scores."""
     row = run_for(request.user, pk)
-    left = row.run_images.values_list("image_id", flat=True)
+    left = list(row.run_images.values_list("image_id", flat=True))
     try:
         again = jobs.request_run(
             model_version=row.model_version, images=left, label=row.label, requested_by=_actor(request)

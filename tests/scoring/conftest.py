@@ -18,6 +18,8 @@ def model(researcher: User) -> ModelVersion:
 
 @pytest.fixture
 def image_set_of_five(administrator: User) -> ImageSet:
+    # So that an image's id is no other row's id: confusing them must not pass.
+    image_set(administrator, diagnoses=["melanoma"] * 7).images.all().delete()
     return image_set(administrator, diagnoses=["melanoma", "melanocytic-naevus"] * 2 + ["melanoma"])
 
 

@@ -134,6 +134,10 @@ def test_coverage(run: ScoringRun, chunks: list[Chunk], model: ModelVersion, ima
     assert jobs.coverage(model, [i.pk for i in images]) == (2, 5)
     assert jobs.coverage(model, [images[4].pk]) == (0, 1)
     assert jobs.coverage(model, []) == (0, 0)
+    # images or ids, of whatever query, sliced or not
+    assert jobs.coverage(model, Image.objects.order_by("pk")[:3]) == (2, 3)
+    assert jobs.coverage(model, Image.objects.order_by("-pk").values_list("pk", flat=True)[:3]) == (0, 3)
+    assert jobs.coverage(model, run.run_images.values_list("image_id", flat=True)) == (2, 5)
 
 
 def test_more_images_than_a_statement_may_have_values(

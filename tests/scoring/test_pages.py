@@ -204,6 +204,8 @@ def test_stopping_and_going_on(
     new = ScoringRun.objects.exclude(pk=run.pk).get()
     assert again["Location"] == reverse("run", args=[new.pk])
     assert (new.n_images, new.n_present, new.requested_by) == (5, 2, researcher)
+    left = set(run.run_images.exclude(chunk=chunks[0]).values_list("image_id", flat=True))
+    assert set(new.run_images.values_list("image_id", flat=True)) == left
     assert researcher_client.post(urls["run-again"])["Location"] == again["Location"]  # the same request, the same run
     assert ScoringRun.objects.count() == 2
 
