@@ -15,7 +15,7 @@ class UploadSerializer(serializers.ModelSerializer[Upload]):
     class Meta:
         model = Upload
         fields = (
-            "id", "name", "state", "done", "total", "report", "error", "can_be_stored", "image_set", "created_at",
+            "id", "name", "state", "done", "total", "report", "error", "image_set", "created_at",
         )  # fmt: skip
         read_only_fields = fields
 

@@ -152,7 +152,7 @@ def _report(manifest: Manifest, decoded: set[int], problems: Problems) -> Report
     ids = taxonomy().nodes
     diagnoses = Counter(row.diagnosis for row in good)
     # An image whose lesion is not stated is a lesion of its own; of patients nothing can be said.
-    lesions = {row.lesion_id or f"\0{row.row}" for row in good}
+    lesions = {_lesion(row) if row.lesion_id else row.row for row in good}
     return Report(
         accepted=len(good),
         rows=manifest.n_rows,
@@ -189,28 +189,38 @@ def _warnings(manifest: Manifest, rows: Sequence[ManifestRow]) -> Iterator[str]:
     yield from _lesion_warnings(rows)
 
 
+def _lesion(row: ManifestRow) -> tuple[str, str]:
+    """A lesion is known by its patient and its id: some publishers number lesions within a patient."""
+    return row.lesion_id, row.patient_id
+
+
 def _lesion_warnings(rows: Sequence[ManifestRow]) -> Iterator[str]:
-    lesions: dict[str, list[ManifestRow]] = defaultdict(list)
+    lesions: dict[tuple[str, str], list[ManifestRow]] = defaultdict(list)
+    patients: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for row in rows:
         if row.lesion_id:
-            lesions[row.lesion_id].append(row)
-    several = [lesion for lesion, members in lesions.items() if len(members) > 1]
+            if _lesion(row) not in lesions:
+                patients[row.lesion_id].append(_lesion(row))
+            lesions[_lesion(row)].append(row)
+    several = [members for members in lesions.values() if len(members) > 1]
     if several:
         yield ngettext(
             "%(n)d lesion has more than one image: %(which)s.", "%(n)d lesions have more than one image: %(which)s.",
             len(several),
-        ) % {"n": len(several), "which": _some(several)}  # fmt: skip
-    for column, words in (
-        ("diagnosis", _("Lesions with different diagnoses: %s. Is one of the rows wrong?")),
-        ("patient_id", _("Lesions of several patients: %s. Is one of the rows wrong?")),
-    ):
-        differing = [
-            _("%(lesion)s (rows %(rows)s)") % {"lesion": lesion, "rows": ", ".join(str(row.row) for row in members[:5])}
-            for lesion, members in lesions.items()
-            if len({getattr(row, column) for row in members} - {""}) > 1
-        ]
-        if differing:
-            yield words % _some(differing)
+        ) % {"n": len(several), "which": _some([_named(members) for members in several])}  # fmt: skip
+    if differing := [members for members in several if len({row.diagnosis for row in members}) > 1]:
+        yield _("One lesion with different diagnoses: %s. Is one of the rows wrong?") % _some(
+            [_named(members) for members in differing]
+        )
+    if shared := [[lesions[lesion][0] for lesion in those] for those in patients.values() if len(those) > 1]:
+        yield _("One lesion_id with several patients: %s. They are taken for different lesions.") % _some(
+            [_named(members) for members in shared]
+        )
+
+
+def _named(rows: Sequence[ManifestRow]) -> str:
+    numbers = ", ".join(str(row.row) for row in rows[:_NAMED_IN_A_WARNING])
+    return _("%(lesion)s (rows %(rows)s)") % {"lesion": rows[0].lesion_id, "rows": numbers}
 
 
 def _some(items: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext as _
@@ -50,8 +51,8 @@ class UploadForm(forms.Form):
         limit = settings.UPLOAD_MAX_BYTES
         self.fields["archive"].widget.attrs["data-max-bytes"] = limit
         self.fields["archive"].help_text = _(
-            "JPEG, PNG, TIFF or BMP; at most %(size)s and %(n)d images. Folders within it do not matter."
-        ) % {"size": size_in_words(limit), "n": settings.UPLOAD_MAX_IMAGES}
+            "JPEG, PNG, TIFF or BMP; at most %(size)s and %(n)s images. Folders within it do not matter."
+        ) % {"size": size_in_words(limit), "n": intcomma(settings.UPLOAD_MAX_IMAGES)}
 
     def clean_name(self) -> str:
         name: str = self.cleaned_data["name"]

@@ -137,6 +137,8 @@ def naming_key() -> str:
 class Upload(models.Model):
     """A ZIP and its manifest on their way to becoming an image set: checked, reported, then stored whole or not.
 
+    CHECKED has no problem and may be stored; one problem makes it REFUSED: everything or nothing.
+
     The row is the truth of a worker's progress: claimed by a counted UPDATE with a lease (see `lease`), so that of two
     workers one works, and that a worker's death is noticed.
     """
@@ -144,7 +146,8 @@ class Upload(models.Model):
     class State(models.TextChoices):
         UPLOADED = "uploaded", _("waiting to be checked")
         CHECKING = "checking", _("being checked")
-        CHECKED = "checked", _("checked")
+        CHECKED = "checked", _("ready to be stored")
+        REFUSED = "refused", _("has problems")
         STORING = "storing", _("being stored")
         STORED = "stored", _("stored")
         FAILED = "failed", _("failed")
@@ -178,7 +181,7 @@ class Upload(models.Model):
         ordering = ["-created_at"]
         constraints = [
             models.CheckConstraint(
-                condition=Q(state__in=["uploaded", "checking", "checked", "storing", "stored", "failed"]),
+                condition=Q(state__in=["uploaded", "checking", "checked", "refused", "storing", "stored", "failed"]),
                 name="upload_state_known",
             ),
             models.CheckConstraint(
@@ -204,12 +207,3 @@ class Upload(models.Model):
     def is_worked_on(self) -> bool:
         """Whether a worker has it, or will have it without anybody's doing."""
         return self.state in (self.State.UPLOADED, self.State.CHECKING, self.State.STORING)
-
-    @property
-    def can_be_stored(self) -> bool:
-        """Everything or nothing: one problem keeps the whole set out."""
-        return self.state == self.State.CHECKED and self.report.get("n_problems") == 0
-
-    @property
-    def can_be_discarded(self) -> bool:
-        return self.state not in (self.State.STORING, self.State.STORED)

@@ -31,7 +31,8 @@ def check_upload(pk: int) -> None:
         return
     with _failures_recorded(lease), _opened(lease.upload) as files:
         report = check(files, progress=lease.progress)
-        lease.finish(Upload.State.CHECKED, report=report.to_json(), error="")
+        state = Upload.State.REFUSED if report.n_problems else Upload.State.CHECKED
+        lease.finish(state, report=report.to_json(), error="")
 
 
 @shared_task(**_LIMITS)

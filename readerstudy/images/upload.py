@@ -26,25 +26,32 @@ Progress = Callable[[int, int], None]
 def make(
     *, name: str, description: str, notice: str, archive: UploadedFile, manifest: UploadedFile, actor: User
 ) -> Upload:
-    """Take a ZIP and its manifest in, and have them checked. Raises: ImagesError where the name is taken."""
+    """Take a ZIP and its manifest in, and have them checked. What was refused under this name before is discarded.
+
+    Raises: ImagesError where the name is taken.
+    """
     refuse_taken_name(name)
     upload = Upload(
         name=name, description=description, notice=notice, created_by=actor, rung_at=timezone.now(),
         archive_name=(archive.name or "")[-255:], manifest_name=(manifest.name or "")[-255:],
     )  # fmt: skip
-    upload.archive.save("archive", archive, save=False)
-    upload.manifest.save("manifest", manifest, save=False)
     try:
+        upload.archive.save("archive", archive, save=False)
+        upload.manifest.save("manifest", manifest, save=False)
         with transaction.atomic():
             upload.save()
             audit.record("upload.made", actor=actor, target=upload)
+            superseded = list(Upload.objects.filter(name=name, state__in=(Upload.State.REFUSED, Upload.State.FAILED)))
+            for old in superseded:
+                _delete(old, actor=actor)
             check_upload.delay_on_commit(upload.pk)
     except BaseException as error:
-        upload.archive.delete(save=False)
-        upload.manifest.delete(save=False)
+        _delete_files(upload)
         if isinstance(error, IntegrityError) and is_under_way(name):
             raise _under_way(name) from error
         raise
+    for old in superseded:
+        _delete_files(old)
     return upload
 
 
@@ -57,7 +64,7 @@ def request_store(upload: Upload, *, actor: User) -> None:
     """Have the checked upload stored. Asking twice is asking once. Raises: ImagesError where it cannot be."""
     if upload.state in (Upload.State.STORING, Upload.State.STORED):
         return
-    if not upload.can_be_stored:
+    if upload.state != Upload.State.CHECKED:
         raise ImagesError(
             _("Only an upload that was checked and has no problem can be stored; this one is %s.")
             % upload.get_state_display(),
@@ -75,14 +82,22 @@ def request_store(upload: Upload, *, actor: User) -> None:
 
 def discard(upload: Upload, *, actor: User) -> None:
     """Delete an upload with its ZIP and manifest. Raises: ImagesError where it is stored, or about to be."""
-    allowed = [state for state in Upload.State.values if state not in (Upload.State.STORING, Upload.State.STORED)]
     with transaction.atomic():
-        audit.record("upload.discarded", actor=actor, target=upload)
-        deleted, _by_model = Upload.objects.filter(pk=upload.pk, state__in=allowed).delete()
-        if not deleted:
-            raise ImagesError(
-                _("This upload is stored, or is being stored: it cannot be discarded."), status=HTTPStatus.CONFLICT
-            )
+        _delete(upload, actor=actor)
+    _delete_files(upload)
+
+
+def _delete(upload: Upload, *, actor: User) -> None:
+    audit.record("upload.discarded", actor=actor, target=upload)
+    kept = (Upload.State.STORING, Upload.State.STORED)
+    deleted, _by_model = Upload.objects.filter(pk=upload.pk).exclude(state__in=kept).delete()
+    if not deleted:
+        raise ImagesError(
+            _("This upload is stored, or is being stored: it cannot be discarded."), status=HTTPStatus.CONFLICT
+        )
+
+
+def _delete_files(upload: Upload) -> None:
     upload.archive.delete(save=False)
     upload.manifest.delete(save=False)
 

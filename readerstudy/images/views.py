@@ -62,7 +62,9 @@ def set_upload(request: HttpRequest) -> HttpResponseBase:
 @csrf_protect
 def _set_upload(request: HttpRequest) -> HttpResponse:
     if request.method != "POST":
-        return _form(request, UploadForm())
+        again = Upload.objects.filter(pk=_number(request.GET.get("after", ""))).first()
+        fields = ("name", "description", "notice")
+        return _form(request, UploadForm(initial={name: getattr(again, name) for name in fields} if again else {}))
     form = UploadForm(request.POST, request.FILES)
     if not form.is_valid():
         return _form(request, form, HTTPStatus.BAD_REQUEST)
@@ -72,6 +74,11 @@ def _set_upload(request: HttpRequest) -> HttpResponse:
         form.add_error(None, str(error))
         return _form(request, form, error.status)
     return redirect("upload", upload.pk)
+
+
+def _number(text: str) -> int:
+    """An id out of an address; 0, which no row has, where it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
 def _form(request: HttpRequest, form: UploadForm, status: HTTPStatus = HTTPStatus.OK, error: str = "") -> HttpResponse:
@@ -148,8 +155,10 @@ def image_set(request: HttpRequest, pk: int) -> HttpResponse:
         "diagnoses": _named(counts),
         "confirmations": _counted(found, "reference__confirmation", Confirmation.choices),
         "modalities": _counted(found, "modality", Modality.choices),
-        "lesions": _distinct(found, "reference__lesion_id"),
-        "patients": _distinct(found, "reference__patient_id"),
+        "lesions": _n_lesions(found),
+        "patients": found.images.exclude(reference__patient_id="").aggregate(
+            n=Count("reference__patient_id", distinct=True)
+        )["n"],
         "taxonomy_changed": found.taxonomy_sha256 != taxonomy().sha256,
         "page": page,
         "pictures": [(image, name_of(image.reference.diagnosis)) for image in page],
@@ -188,9 +197,11 @@ def _counted(found: ImageSet, field: str, choices: list[tuple[str, Any]]) -> lis
     return _labelled(Counter(found.images.values_list(field, flat=True)), choices)
 
 
-def _distinct(found: ImageSet, field: str) -> int:
-    stated = found.images.exclude(**{field: ""})
-    return stated.aggregate(n=Count(field, distinct=True))["n"]
+def _n_lesions(found: ImageSet) -> int:
+    """As in an upload's report: of one patient and one id; an image that states none is a lesion of its own."""
+    stated = found.images.exclude(reference__lesion_id="")
+    pairs = stated.values("reference__lesion_id", "reference__patient_id").distinct().order_by()
+    return pairs.count() + found.n_images - stated.count()
 
 
 def _tree(counts: dict[str, int]) -> list[tuple[str, str, int]]:

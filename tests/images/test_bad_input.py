@@ -120,13 +120,12 @@ def test_the_report_names_the_culprit(
     upload = material.uploaded(administrator, archive, manifest)
     tasks.check_upload(upload.pk)
     upload.refresh_from_db()
-    assert upload.state == Upload.State.CHECKED
+    assert upload.state == Upload.State.REFUSED
     problems = upload.report["problems"]
     assert upload.report["n_problems"] == len(problems) >= 1
     found = [p for p in problems if words in p["message"] and all(p[key] == expected[key] for key in expected)]
     assert found, problems
 
-    assert not upload.can_be_stored
     with pytest.raises(ImagesError, match="no problem can be stored"):
         uploads.request_store(upload, actor=administrator)
     assert_nothing_is_stored(storage)

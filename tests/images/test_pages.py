@@ -209,11 +209,25 @@ def test_a_report_with_problems(administrator_client: Client, bad: Upload) -> No
     assert "2 problems" in administrator_client.get(reverse("sets")).content.decode()
 
 
+def test_uploading_again_begins_with_what_was_written(administrator_client: Client, bad: Upload) -> None:
+    Upload.objects.filter(pk=bad.pk).update(description="From <there>.")
+    page = administrator_client.get(reverse("upload", args=[bad.pk])).content.decode()
+    address = f"{reverse('set-upload')}?after={bad.pk}"
+    assert address in page
+    again = administrator_client.get(address).content.decode()
+    assert 'value="A set"' in again
+    assert "From &lt;there&gt;." in again
+    for wrong in ("4711", "x", "9" * 40, "²"):
+        assert administrator_client.get(reverse("set-upload"), {"after": wrong}).status_code == 200
+    assert administrator_client.post(reverse("set-upload"), form()).status_code == 302
+    assert administrator_client.get(reverse("upload", args=[bad.pk])).status_code == 404
+
+
 def test_what_has_problems_is_not_stored(administrator_client: Client, bad: Upload) -> None:
     response = administrator_client.post(reverse("upload-store", args=[bad.pk]), follow=True)
     assert "no problem can be stored" in response.content.decode()
     bad.refresh_from_db()
-    assert bad.state == Upload.State.CHECKED
+    assert bad.state == Upload.State.REFUSED
     assert not ImageSet.objects.exists()
 
 
@@ -340,8 +354,8 @@ def test_a_set_after_the_taxonomy_was_changed(administrator_client: Client, imag
 
 def test_a_picture_and_its_thumbnail(administrator: User, administrator_client: Client) -> None:
     made = uploads.import_archive(
-        archive=_file(zip_of({"a.jpg": material.picture(1, size=(1200, 900))})),
-        manifest=_file(manifest_of(rows_for(["a.jpg"]))), name="A set", created_by=administrator,
+        archive=_file(zip_of({"planted.jpg": material.picture(1, size=(1200, 900))})),
+        manifest=_file(manifest_of(rows_for(["planted.jpg"]))), name="A set", created_by=administrator,
     )  # fmt: skip
     image = made.images.get()
     address = reverse("set-image", args=[made.pk, image.uuid])
@@ -355,7 +369,7 @@ def test_a_picture_and_its_thumbnail(administrator: User, administrator_client: 
     for response in (whole, thumb):
         assert "private" in response["Cache-Control"]
         assert response["X-Content-Type-Options"] == "nosniff"
-        assert "a.jpg" not in str(response.headers)
+        assert "planted.jpg" not in str(response.headers)
 
 
 def _file(content: bytes) -> SimpleUploadedFile:
@@ -371,8 +385,8 @@ def test_no_page_serves_what_was_uploaded(administrator_client: Client, checked:
 def test_the_api(administrator_client: Client, bad: Upload) -> None:
     answer = administrator_client.get(reverse("api-upload", args=[bad.pk])).json()
     assert set(answer) == {
-        "id", "name", "state", "done", "total", "report", "error", "can_be_stored", "image_set", "created_at",
+        "id", "name", "state", "done", "total", "report", "error", "image_set", "created_at",
     }  # fmt: skip
-    assert (answer["state"], answer["can_be_stored"], answer["done"], answer["total"]) == ("checked", False, 2, 2)
+    assert (answer["state"], answer["done"], answer["total"]) == ("refused", 2, 2)
     assert answer["report"]["n_problems"] == 2
     assert answer["report"]["problems"][1]["row"] == 2

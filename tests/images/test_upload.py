@@ -89,7 +89,7 @@ def test_the_report(administrator: User) -> None:
     assert (report["lesions"], report["patients"]) == (3, 1)  # L1, L2 and the one without an id
     warnings = " ".join(report["warnings"])
     assert "left out: colour" in warnings
-    assert "1 lesion has more than one image: L1" in warnings
+    assert "1 lesion has more than one image: L1 (rows 2, 3)" in warnings
     assert "1 image has no confirmation by histopathology" in warnings
     assert "1 image has no lesion_id" in warnings
     assert "2 images have no patient_id" in warnings
@@ -97,17 +97,21 @@ def test_the_report(administrator: User) -> None:
 
 
 def test_contradictions_within_a_lesion_are_pointed_out(administrator: User) -> None:
-    archive = zip_of({f"{n}.jpg": picture(n) for n in range(2)})
+    archive = zip_of({f"{n}.jpg": picture(n) for n in range(4)})
     rows = [
         *rows_for(["0.jpg"], lesion_id="L1", patient_id="P1"),
-        *rows_for(["1.jpg"], lesion_id="L1", patient_id="P2", diagnosis="basal cell carcinoma"),
+        *rows_for(["1.jpg"], lesion_id="L1", patient_id="P1", diagnosis="basal cell carcinoma"),
+        *rows_for(["2.jpg"], lesion_id="L2", patient_id="P1"),
+        *rows_for(["3.jpg"], lesion_id="L2", patient_id="P2", diagnosis="basal cell carcinoma"),
     ]
     upload = material.uploaded(administrator, archive, manifest_of(rows))
     tasks.check_upload(upload.pk)
     upload.refresh_from_db()
     warnings = " ".join(upload.report["warnings"])
-    assert "Lesions with different diagnoses: L1 (rows 2, 3)" in warnings
-    assert "Lesions of several patients: L1 (rows 2, 3)" in warnings
+    assert "One lesion with different diagnoses: L1 (rows 2, 3)." in warnings
+    assert "One lesion_id with several patients: L2 (rows 4, 5)." in warnings
+    # PAD-UFES-20 numbers lesions within its patients: 1,641 ids, 1,891 lesions.
+    assert upload.report["lesions"] == 3
 
 
 def test_storing_makes_the_set_and_deletes_what_was_uploaded(administrator: User, storage: Path) -> None:
@@ -170,7 +174,7 @@ def test_an_upload_that_was_not_asked_for_is_not_stored(administrator: User) -> 
     assert not ImageSet.objects.exists()
 
 
-@pytest.mark.parametrize("state", [State.UPLOADED, State.CHECKING, State.CHECKED, State.FAILED])
+@pytest.mark.parametrize("state", [State.UPLOADED, State.CHECKING, State.CHECKED, State.REFUSED, State.FAILED])
 def test_discarding_deletes_everything(state: str, administrator: User, storage: Path) -> None:
     upload = material.uploaded(administrator, *good())
     Upload.objects.filter(pk=upload.pk).update(state=state)
@@ -215,6 +219,17 @@ def test_a_name_that_is_under_way(administrator: User, storage: Path) -> None:
     assert len(material.staged_files(storage)) == 2  # the first one's
     uploads.discard(first, actor=administrator)
     assert material.uploaded(administrator, *good()).pk
+
+
+def test_what_is_mended_takes_the_place_of_what_was_refused(administrator: User, storage: Path) -> None:
+    refused = material.uploaded(administrator, good()[0], manifest_of(rows_for(["IMG_001.jpg"])))
+    tasks.check_upload(refused.pk)
+    refused.refresh_from_db()
+    assert refused.state == State.REFUSED
+    mended = material.uploaded(administrator, *good())
+    assert list(Upload.objects.all()) == [mended]
+    assert len(material.staged_files(storage)) == 2
+    assert AuditEntry.objects.filter(action="upload.discarded", target_id=str(refused.pk)).count() == 1
 
 
 def test_a_name_taken_while_it_waited_fails_and_says_so(administrator: User, storage: Path) -> None:
