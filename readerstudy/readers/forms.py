@@ -9,8 +9,8 @@ from django.core.validators import validate_email
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from readerstudy.readers.invitations import consent_sha256
 from readerstudy.readers.models import Profile
-from readerstudy.studies import protocol
 from readerstudy.studies.models import Study, Test
 
 MOST_AT_ONCE = 200
@@ -59,7 +59,7 @@ class TextForm(forms.Form):
 
     @classmethod
     def showing(cls, study: Study, data: Any = None) -> "TextForm":
-        return cls(data, initial={"text_sha256": protocol.text_sha256(study.consent_text)})
+        return cls(data, initial={"text_sha256": consent_sha256(study)})
 
 
 class JoinForm(TextForm):

@@ -22,7 +22,7 @@ from readerstudy.studies import protocol
 from readerstudy.studies.models import Study, Test
 
 __all__ = [
-    "ReadersError", "accept", "agreed_to_current_text", "find", "invite", "invite_all", "renew", "withdraw",
+    "ReadersError", "accept", "agreed_to_current_text", "consent_sha256", "find", "invite", "invite_all", "renew", "withdraw",
 ]  # fmt: skip
 
 
@@ -175,9 +175,14 @@ def _gone(reason: str, reader: Reader) -> ReadersError:
     return ReadersError(reason, status=HTTPStatus.GONE, contact=reader.study.contact)
 
 
+def consent_sha256(study: Study) -> str:
+    """The hash of the consent text that is in force: what a reader agrees to."""
+    return protocol.text_sha256(study.consent_text)
+
+
 def agreed_to_current_text(reader: Reader) -> bool:
     """Whether the reader has agreed to the consent text that is in force."""
-    return reader.consents.filter(text_sha256=protocol.text_sha256(reader.study.consent_text)).exists()
+    return reader.consents.filter(text_sha256=consent_sha256(reader.study)).exists()
 
 
 @transaction.atomic
@@ -197,7 +202,7 @@ def accept(invitation: Invitation, *, profile: Mapping[str, Any] | None, text_sh
         raise _gone(reason or _("This link cannot be used any more."), reader)
     if reason := _why_not_reading(reader):
         raise _gone(reason, reader)
-    if text_sha256 != protocol.text_sha256(reader.study.consent_text):
+    if text_sha256 != consent_sha256(reader.study):
         raise ReadersError(_("The consent text has changed since this page was loaded. Please read it again."))
     user = _user_of(reader)
     _consent(reader, user, profile)
@@ -215,7 +220,7 @@ def _consent(reader: Reader, user: User, profile: Mapping[str, Any] | None) -> N
     in_force = protocol.frozen(reader.study)
     if in_force is None:
         raise ReadersError(_("The study has no frozen protocol to agree to."))
-    text_sha256 = protocol.text_sha256(reader.study.consent_text)
+    text_sha256 = consent_sha256(reader.study)
     Consent.objects.create(reader=reader, protocol_version=in_force, text_sha256=text_sha256)
     audit.record("reader.consented", actor=user, target=reader, code=reader.code, text_sha256=text_sha256)
 
