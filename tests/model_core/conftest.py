@@ -5,12 +5,16 @@ from __future__ import annotations
 import csv
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
 from model_core.taxonomy import Taxonomy
+
+if TYPE_CHECKING:
+    from model_core.network import InceptionV3
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared" / "data"
 
@@ -72,14 +76,29 @@ def taxonomy() -> Taxonomy:
 
 
 @pytest.fixture(scope="session")
-def model_file(tmp_path_factory: pytest.TempPathFactory, taxonomy: Taxonomy) -> Path:
-    """A checkpoint with random layers and three classes, pools that leave the padding out, input range "unit"."""
-    from model_core.checkpoint import CheckpointMetadata, save
+def network(drawn: DrawnSet) -> InceptionV3:
+    """Random layers, pools that leave the padding out, three outputs.
+
+    Batch norms were measured on drawn pictures; unmeasured, only the last layer's bias would come out.
+    """
+    from model_core.batchnorm import calibrate
     from model_core.network import InceptionOptions, build_network
     from model_core.transforms import Preprocessing
 
+    made = build_network(3, InceptionOptions(pool_excludes_padding=True), seed=3)
+    preprocessing = Preprocessing.for_range("unit")
+    pixels = [preprocessing.pixels(Image.open(drawn.folder / name)) for name in drawn.files[:6]]
+    calibrate(made, preprocessing, np.stack(pixels))
+    return made
+
+
+@pytest.fixture(scope="session")
+def model_file(tmp_path_factory: pytest.TempPathFactory, taxonomy: Taxonomy, network: InceptionV3) -> Path:
+    """A checkpoint of `network` with three classes, input range "unit"."""
+    from model_core.checkpoint import CheckpointMetadata, save
+    from model_core.transforms import Preprocessing
+
     classes = tuple(taxonomy.whole_class(node, 10) for node in ("melanoma", "melanocytic-naevus", "dermatofibroma"))
-    network = build_network(len(classes), InceptionOptions(pool_excludes_padding=True), seed=3)
     metadata = CheckpointMetadata(
         architecture="inception_v3",
         network=network.options.to_json(),

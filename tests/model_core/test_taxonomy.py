@@ -74,7 +74,7 @@ def test_find_lists_close_matches(small: Taxonomy) -> None:
 
 def test_find_refuses_a_name_of_several_nodes() -> None:
     taxonomy = read("id,parent,name\na,,Benign\nb,,Malignant\na1,a,Other\nb1,b,other\n")
-    with pytest.raises(TaxonomyError, match="several nodes.*'a1', 'b1'"):
+    with pytest.raises(TaxonomyError, match=r"several nodes.*'a1', 'b1'"):
         taxonomy.find("Other")
     assert taxonomy.find("b1") == "b1"
 

@@ -129,7 +129,7 @@ def test_second_level_agrees_with_fitzpatrick17k(shared_data: Path, taxonomy: Ta
 
 
 def test_first_level_agrees_with_isic(shared_data: Path, taxonomy: Taxonomy) -> None:
-    """ISIC has no non-neoplastic branch: inflammation, bleeding, foreign matter and supernumerary parts are benign there;
+    """ISIC has no non-neoplastic branch: inflammation, bleeding, foreign matter, supernumerary parts are benign there;
     actinic keratosis is indeterminate there and premalignant in the paper."""
     with open(shared_data / "taxonomy/isic_diagnosis_paths.csv", encoding="utf-8", newline="") as opened:
         rows = list(csv.DictReader(opened))
