@@ -22,7 +22,8 @@ from readerstudy.studies import protocol
 from readerstudy.studies.models import Study, Test
 
 __all__ = [
-    "ReadersError", "accept", "agreed_to_current_text", "consent_sha256", "find", "invite", "invite_all", "renew", "withdraw",
+    "ReadersError", "accept", "agreed_to_current_text", "consent_sha256", "find", "invite", "invite_all", "renew",
+    "withdraw",
 ]  # fmt: skip
 
 
