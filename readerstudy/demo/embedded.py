@@ -129,7 +129,7 @@ class Services:
         """gunicorn on this machine only."""
         self._start(
             "web", sys.executable, "-m", "gunicorn", "readerstudy.wsgi", "--bind", f"127.0.0.1:{port}",
-            "--workers", "2", "--threads", "4", "--timeout", "120", "--access-logfile", "-",
+            "--workers", "2", "--threads", "4", "--timeout", "120",  # no access log: it would hold invitation links
         )  # fmt: skip
 
         def answers() -> bool:

@@ -59,6 +59,9 @@ class StartForm(forms.Form):
         required=False,
     )  # fmt: skip
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, auto_id="start_%s", **kwargs)  # stands beside a TestForm, which has a question too
+
 
 class TestForm(forms.ModelForm):
     """A test on the images of one set. `instance` has its study and its image set."""
