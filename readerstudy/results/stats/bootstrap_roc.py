@@ -210,9 +210,18 @@ class CurveSteps:
         upto_neg = np.searchsorted(-negative[order_neg], levels, side="right")
         return cls(order_pos, order_neg, np.append(0, upto_pos), np.append(0, upto_neg))
 
+    def running(self, pos: Counts, neg: Counts) -> tuple[Floats, Floats]:
+        """False and true positives (b, points) of each resample, from none to all."""
+        return self._upto(neg, self.order_neg, self.upto_neg), self._upto(pos, self.order_pos, self.upto_pos)
+
     def curves(self, pos: Counts, neg: Counts) -> tuple[Floats, Floats]:
         """fpr and tpr (b, points) of each resample; NaN where it holds no case of the class."""
-        return self._rates(neg, self.order_neg, self.upto_neg), self._rates(pos, self.order_pos, self.upto_pos)
+        fp, tp = self.running(pos, neg)
+        fpr, tpr = (
+            np.divide(count, count[:, -1:], out=np.full(count.shape, NAN), where=count[:, -1:] > 0)
+            for count in (fp, tp)
+        )
+        return fpr, tpr
 
     def read(self, reading: CurveReading, pos: Counts, neg: Counts) -> Floats:
         """The reading of each resample (b, q)."""
@@ -227,12 +236,10 @@ class CurveSteps:
         return out
 
     @staticmethod
-    def _rates(counts: Counts, order: Ints, upto: Ints) -> Floats:
+    def _upto(counts: Counts, order: Ints, upto: Ints) -> Floats:
         running = np.zeros((len(counts), order.size + 1))
         np.cumsum(np.take(counts, order, axis=1), axis=1, out=running[:, 1:])
-        total = running[:, -1:]
-        rates = np.take(running, upto, axis=1)
-        return np.divide(rates, total, out=np.full(rates.shape, NAN), where=total > 0)
+        return np.take(running, upto, axis=1)
 
 
 def _sampler(curves: _Curves, stratified: bool, clusters: ArrayLike | None) -> CaseSampler:

@@ -13,6 +13,7 @@ from readerstudy.results.stats.arrays import (
     FEW_READERS,
     Bools,
     Floats,
+    Ints,
     as_floats,
     binary_decisions,
     binary_truth,
@@ -24,7 +25,7 @@ from readerstudy.results.stats.bootstrap import SCOPES
 from readerstudy.results.stats.bootstrap_roc import CurveSteps
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
 from readerstudy.results.stats.mcnemar import adjust_p
-from readerstudy.results.stats.resampling import CaseSampler, cluster_codes, draw_counts
+from readerstudy.results.stats.resampling import CaseSampler, Counts, cluster_codes, draw_counts
 from readerstudy.results.stats.roc import on_curve
 
 # columns of what is drawn for each reader
@@ -106,10 +107,10 @@ def at_matched(
     match = _Match.of(actual, scores, said)
     rng = np.random.default_rng(seed)
     ones = np.ones((1, actual.size), np.int64)
-    observed, observed_average = match.drawn(ones[:, actual], ones[:, ~actual], np.ones((1, len(said))))
+    observed, observed_average = match.drawn(ones[:, actual], ones[:, ~actual], None)
     drawn, averages = [], []
     for pos, neg in CaseSampler(actual, stratified, codes).chunks(replicates, rng):
-        weights = np.ones((len(pos), len(said)))
+        weights = None
         if over == "readers and cases":
             weights = draw_counts(len(said), len(said), len(pos), rng).astype(float)
         each, mean = match.drawn(pos, neg, weights)
@@ -125,22 +126,50 @@ def at_matched(
         notes.append(f"only {len(said)} readers (fewer than {FEW_READERS}): no sound inference to other readers")
     answered = (~np.isnan(said)).sum(axis=1)
     method = f"bootstrap, percentile, {replicates} replicates over"
-    points = [
-        _point(observed[0, i], replicated[:, i], level, f"{method} cases", int(answered[i])) for i in range(len(said))
-    ]
+    points = _points(observed[0], replicated, level, f"{method} cases", answered)
     adjusted = adjust_p([point.p for point in points], "holm") if points else np.empty(0)
-    average = _point(observed_average[0], averaged, level, f"{method} {over}", actual.size)
+    (average,) = _points(observed_average, averaged[:, np.newaxis], level, f"{method} {over}", np.array([actual.size]))
     return _summary(points, adjusted, average, replicated, level, f"{method} cases", join_notes(notes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class _Group:
+    """Readers who answered the same cases: where these stand among the positives and the negatives, who said yes to
+    which positive (readers, m) and no to which negative (readers, n), and the model's scores on these cases."""
+
+    readers: Ints
+    positives: Ints
+    negatives: Ints
+    yes: Floats
+    no: Floats
+    steps: CurveSteps
+
+    def drawn(self, pos: Counts, neg: Counts) -> Floats:
+        """Their points and the model's at the match, for counts of all cases: (b, readers, 4)."""
+        one = pos if self.positives.size == pos.shape[1] else np.take(pos, self.positives, axis=1)
+        other = neg if self.negatives.size == neg.shape[1] else np.take(neg, self.negatives, axis=1)
+        found = one.astype(float) @ self.yes.T
+        spared = other.astype(float) @ self.no.T
+        fp, tp = self.steps.running(one, other)
+        n_pos, n_neg = one.sum(axis=1, keepdims=True), other.sum(axis=1, keepdims=True)
+        columns = [_share(found, n_pos), _share(spared, n_neg)]
+        # in counts: at as many false positives as the reader, how many true ones has the model, and the reverse
+        columns.append(_share(_curve_at(n_neg - spared, fp, tp), n_pos))
+        missed, right = (n_pos - tp)[:, ::-1], (n_neg - fp)[:, ::-1]
+        columns.append(_share(_curve_at(n_pos - found, missed, right), n_neg))
+        out = np.stack(columns, axis=2)
+        out[((n_pos == 0) | (n_neg == 0))[:, 0]] = NAN
+        return out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class _Match:
-    """What is needed to redo the match on counts of cases: readers grouped by the cases that they answered."""
+    """What is needed to redo the match on counts of cases."""
 
     truth: Bools
-    said: Floats
+    n_readers: int
     whole: CurveSteps
-    groups: tuple[tuple[np.ndarray, np.ndarray, np.ndarray, CurveSteps], ...]
+    groups: tuple[_Group, ...]
 
     @classmethod
     def of(cls, truth: Bools, scores: Floats, said: Floats) -> _Match:
@@ -148,78 +177,120 @@ class _Match:
         patterns, which = np.unique(~np.isnan(said), axis=0, return_inverse=True)
         for k, answered in enumerate(patterns):
             readers = np.flatnonzero(which.ravel() == k)
-            steps = CurveSteps.of(truth[answered], scores[answered])
-            groups.append((readers, np.flatnonzero(answered[truth]), np.flatnonzero(answered[~truth]), steps))
-        return cls(truth, said, CurveSteps.of(truth, scores), tuple(groups))
+            own = said[readers][:, answered]
+            positive = truth[answered]
+            groups.append(
+                _Group(
+                    readers, np.flatnonzero(answered[truth]), np.flatnonzero(answered[~truth]),
+                    own[:, positive], 1 - own[:, ~positive], CurveSteps.of(positive, scores[answered]),
+                )
+            )  # fmt: skip
+        return cls(truth, len(said), CurveSteps.of(truth, scores), tuple(groups))
 
-    def drawn(self, pos: np.ndarray, neg: np.ndarray, weights: Floats) -> tuple[Floats, Floats]:
-        """Readers (b, r, 4) and the average (b, 4): sensitivity, specificity, and the model's at the match."""
-        out = np.full((len(pos), len(self.said), 4), NAN)
-        for readers, answered_pos, answered_neg, steps in self.groups:
-            one, other = pos[:, answered_pos], neg[:, answered_neg]
-            yes = self.said[readers][:, self.truth][:, answered_pos]
-            no = 1 - self.said[readers][:, ~self.truth][:, answered_neg]
-            points = np.stack([_share(one, yes), _share(other, no)], axis=2)
-            out[:, readers] = np.concatenate([points, _model_at(points, *steps.curves(one, other))], axis=2)
-        defined = ~np.isnan(out[:, :, :2]).any(axis=2)
-        used = np.where(defined, weights, 0.0)[:, :, np.newaxis]
-        total = used.sum(axis=1)
-        sums = (used * np.where(defined[:, :, np.newaxis], out[:, :, :2], 0.0)).sum(axis=1)
-        mean = np.divide(sums, total, out=np.full(sums.shape, NAN), where=total > 0)[:, np.newaxis]
-        average = np.concatenate([mean, _model_at(mean, *self.whole.curves(pos, neg))], axis=2)[:, 0]
-        return out, average
+    def drawn(self, pos: Counts, neg: Counts, weights: Floats | None) -> tuple[Floats, Floats]:
+        """Readers (b, r, 4) and their average (b, 4), weighted by how often each reader was drawn (b, r)."""
+        out = np.empty((len(pos), self.n_readers, 4))
+        for group in self.groups:
+            out[:, group.readers] = group.drawn(pos, neg)
+        points = out[:, :, :2]
+        defined = ~np.isnan(points[:, :, 0] + points[:, :, 1])
+        used = defined.astype(float) if weights is None else np.where(defined, weights, 0.0)
+        total = used.sum(axis=1, keepdims=True)
+        sums = np.einsum("br,brk->bk", used, np.where(defined[:, :, np.newaxis], points, 0.0))
+        mean = np.divide(sums, total, out=np.full(sums.shape, NAN), where=total > 0)
+        return out, np.concatenate([mean, _model_at(mean, *self.whole.curves(pos, neg))], axis=1)
 
 
-def _share(counts: np.ndarray, right: Floats) -> Floats:
-    total = counts.sum(axis=1, keepdims=True)
-    hits = counts @ right.T
-    return np.divide(hits, total, out=np.full(hits.shape, NAN), where=total > 0)
+def _share(count: Floats, total: Floats) -> Floats:
+    return np.divide(count, total, out=np.full(count.shape, NAN), where=total > 0)
+
+
+def _curve_at(wanted: Floats, x: Floats, y: Floats) -> Floats:
+    """Where curves of counts (b, k), x rising, stand at whole numbers ``wanted`` (b, r) of x: the largest y there, or
+    linear between points. By a table of every x, so that its cost does not depend on the readers."""
+    b, k = x.shape
+    size = int(x[:, -1].max()) + 1
+    steps = (np.arange(b)[:, np.newaxis] * size + x.astype(np.intp)).ravel()
+    last = np.cumsum(np.bincount(steps, minlength=b * size).reshape(b, size), axis=1) - 1
+    after = np.minimum(last + 1, k - 1)
+    x0, x1, y0, y1 = (np.take_along_axis(array, at, axis=1) for array in (x, y) for at in (last, after))
+    width = x1 - x0
+    share = np.divide(np.arange(size) - x0, width, out=np.zeros(width.shape), where=width > 0)
+    table = y0 + np.clip(share, 0.0, 1.0) * (y1 - y0)
+    return np.take_along_axis(table, np.clip(wanted, 0, size - 1).astype(np.intp), axis=1)
 
 
 def _model_at(points: Floats, fpr: Floats, tpr: Floats) -> Floats:
-    """The model's sensitivity and specificity at points (b, r, 2) on the curves (b, k): (b, r, 2)."""
+    """The model's sensitivity and specificity at one point (b, 2) of each curve (b, k): (b, 2)."""
     out = np.full(points.shape, NAN)
-    for b, (x, y) in enumerate(zip(fpr, tpr, strict=True)):
-        defined = ~np.isnan(points[b]).any(axis=1)
-        if defined.any() and x.size and not np.isnan(x[-1] + y[-1]):
-            sensitivity, specificity = points[b, defined].T
-            out[b, defined, 0] = on_curve(1 - specificity, x, y)
-            out[b, defined, 1] = on_curve(1 - sensitivity, (1 - y)[::-1], (1 - x)[::-1])
+    for b, ((sensitivity, specificity), x, y) in enumerate(zip(points, fpr, tpr, strict=True)):
+        if not np.isnan(sensitivity + specificity + x[-1] + y[-1]):
+            out[b, 0] = on_curve(np.array([1 - specificity]), x, y)[0]
+            out[b, 1] = on_curve(np.array([1 - sensitivity]), (1 - y)[::-1], (1 - x)[::-1])[0]
     return out
 
 
-def _point(observed: Floats, drawn: Floats, level: float, method: str, n: int) -> MatchedPoint:
-    sensitivity, specificity = float(observed[SENSITIVITY]), float(observed[SPECIFICITY])
-    gain = observed[MODEL_SENSITIVITY] - sensitivity
-    gains = drawn[:, MODEL_SENSITIVITY] - drawn[:, SENSITIVITY]
-    spread = float(np.nanstd(gains, ddof=1)) if (~np.isnan(gains)).sum() > 1 else NAN
-    p = 2 * float(distributions.norm.sf(abs(gain) / spread)) if spread > 1e-12 else NAN
-    position = "undefined" if np.isnan(gain) else "on" if abs(gain) < 1e-12 else "below" if gain > 0 else "above"
-    return MatchedPoint(
-        sensitivity,
-        specificity,
-        _estimate(float(observed[MODEL_SENSITIVITY]), drawn[:, MODEL_SENSITIVITY], level, method, n),
-        _estimate(float(observed[MODEL_SPECIFICITY]), drawn[:, MODEL_SPECIFICITY], level, method, n),
-        _estimate(float(gain), gains, level, method, n),
-        _estimate(
-            float(observed[MODEL_SPECIFICITY] - specificity),
-            drawn[:, MODEL_SPECIFICITY] - drawn[:, SPECIFICITY], level, method, n,
-        ),
-        position,
-        p,
+def _points(observed: Floats, drawn: Floats, level: float, method: str, answered: Ints) -> list[MatchedPoint]:
+    """A MatchedPoint for each row of ``observed`` (r, 4) from its replicates ``drawn`` (b, r, 4)."""
+    gain = observed[:, MODEL_SENSITIVITY] - observed[:, SENSITIVITY]
+    gains = drawn[:, :, MODEL_SENSITIVITY] - drawn[:, :, SENSITIVITY]
+    at_specificity = _estimates(observed[:, MODEL_SENSITIVITY], drawn[:, :, MODEL_SENSITIVITY], level, method, answered)
+    at_sensitivity = _estimates(observed[:, MODEL_SPECIFICITY], drawn[:, :, MODEL_SPECIFICITY], level, method, answered)
+    gained = _estimates(gain, gains, level, method, answered)
+    spared = _estimates(
+        observed[:, MODEL_SPECIFICITY] - observed[:, SPECIFICITY],
+        drawn[:, :, MODEL_SPECIFICITY] - drawn[:, :, SPECIFICITY], level, method, answered,
     )  # fmt: skip
+    spread = _spread(gains)
+    z = np.abs(np.divide(gain, spread, out=np.full(gain.shape, NAN), where=spread > 1e-12))
+    p = 2 * distributions.norm.sf(z)
+    return [
+        MatchedPoint(
+            float(observed[i, SENSITIVITY]), float(observed[i, SPECIFICITY]), at_specificity[i], at_sensitivity[i], gained[i], spared[i],
+            position=_position(float(gain[i])), p=float(p[i]),
+        )
+        for i in range(len(observed))
+    ]  # fmt: skip
 
 
-def _estimate(value: float, drawn: Floats, level: float, method: str, n: int) -> Estimate:
-    kept = drawn[~np.isnan(drawn)]
-    if np.isnan(value) or kept.size == 0:
-        return Estimate.undefined("the reader answered no case of a class", level=level, method=method, n=n)
-    if np.ptp(kept) < 1e-12:
-        return Estimate(value, NAN, NAN, level, method, n, "no interval: every replicate gave the same value")
-    low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
-    lost = drawn.size - kept.size
-    note = f"{lost} replicates were undefined and left out" if lost else ""
-    return Estimate(value, float(low), float(high), level, method, n, note)
+def _position(gain: float) -> str:
+    if np.isnan(gain):
+        return "undefined"
+    return "on" if abs(gain) < 1e-12 else "below" if gain > 0 else "above"
+
+
+def _spread(drawn: Floats) -> Floats:
+    """Standard deviation of each column (b, r) over its defined replicates; NaN where there are fewer than two."""
+    defined = ~np.isnan(drawn)
+    n = defined.sum(axis=0)
+    filled = np.where(defined, drawn, 0.0)
+    mean = filled.sum(axis=0) / np.maximum(n, 1)
+    squares = np.where(defined, (drawn - mean) ** 2, 0.0).sum(axis=0)
+    return np.sqrt(np.divide(squares, n - 1, out=np.full(n.shape, NAN), where=n > 1))
+
+
+def _estimates(values: Floats, drawn: Floats, level: float, method: str, n: Ints) -> list[Estimate]:
+    """Percentile intervals of each column of ``drawn`` (b, r)."""
+    columns = np.ascontiguousarray(drawn.T)
+    lost = np.isnan(columns).sum(axis=1)
+    shares = [(1 - level) / 2, (1 + level) / 2]
+    limits = np.full((2, len(columns)), NAN)
+    whole = lost == 0
+    if whole.any():
+        limits[:, whole] = np.quantile(columns[whole], shares, axis=1)
+    for i in np.flatnonzero((lost > 0) & (lost < drawn.shape[0])):
+        limits[:, i] = np.quantile(columns[i][~np.isnan(columns[i])], shares)
+    flat = np.nan_to_num(_spread(drawn)) < 1e-12
+    found = []
+    for value, low, high, missing, same, size in zip(values.tolist(), *limits.tolist(), lost, flat, n, strict=True):
+        note = f"{missing} replicates were undefined and left out" if missing else ""
+        if np.isnan(value):
+            note = "the reader answered no case of a class"
+        elif same:
+            low, high = NAN, NAN
+            note = "no interval: every replicate gave the same value"
+        found.append(Estimate(value, low, high, level, method, int(size), note))
+    return found
 
 
 def _summary(
@@ -245,7 +316,7 @@ def _summary(
         sign = Test("sign test", float(count["below"]), p, n=off, note="readers as the units, these cases fixed")
     return Matched(
         readers, average, count["below"], count["above"], count["on"], count["undefined"],
-        _estimate(share, shares, level, method, off),
+        _estimates(np.array([share]), shares[:, np.newaxis], level, method, np.array([off]))[0],
         sum(point.position == "below" and point.adjusted_p < alpha for point in readers),
         sum(point.position == "above" and point.adjusted_p < alpha for point in readers),
         sign, note,

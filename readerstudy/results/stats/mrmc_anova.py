@@ -90,18 +90,25 @@ def variance_components(theta: Floats, matrix: Floats) -> tuple[OrComponents, Me
         t * float(np.sum((per_reader - whole) ** 2)) / (r - 1) if r > 1 else NAN,
         float(np.sum(rest**2)) / ((t - 1) * (r - 1)) if t > 1 and r > 1 else (0.0 if t == 1 else NAN),
     )
-    same_modality = np.eye(t, dtype=bool)[:, np.newaxis, :, np.newaxis] & np.ones(matrix.shape, bool)
-    same_reader = np.eye(r, dtype=bool)[np.newaxis, :, np.newaxis, :] & np.ones(matrix.shape, bool)
-    error = float(matrix[same_modality & same_reader].mean())
-    cov1, cov2, cov3 = (
-        float(matrix[where].mean()) if where.any() else 0.0
-        for where in (~same_modality & same_reader, same_modality & ~same_reader, ~same_modality & ~same_reader)
-    )
+    error, cov1, cov2, cov3 = _averages(matrix)
     between = (squares.reader - squares.modality_reader) / t - cov1 + cov3
     interaction = squares.modality_reader - error + cov1 + cov2 - cov3 if t > 1 else NAN
     if t == 1:
         between = squares.reader - error + cov2
     return OrComponents(between, interaction, error, cov1, cov2, cov3), squares
+
+
+def _averages(matrix: Floats) -> tuple[float, float, float, float]:
+    """Mean variance, and mean covariance by what two accuracies share, of (t, r, t, r); 0 where no pair is such."""
+    t, r = matrix.shape[:2]
+    same_reader = np.array([[np.trace(matrix[i, :, j, :]) for j in range(t)] for i in range(t)])
+    any_reader = matrix.sum(axis=(1, 3))
+    other_reader = any_reader - same_reader
+    error, cov2 = float(np.trace(same_reader)) / (t * r), float(np.trace(other_reader)) / max(t * r * (r - 1), 1)
+    apart = ~np.eye(t, dtype=bool)
+    cov1 = float(same_reader[apart].sum()) / max(t * (t - 1) * r, 1)
+    cov3 = float(other_reader[apart].sum()) / max(t * (t - 1) * r * (r - 1), 1)
+    return error, cov1, cov2, cov3
 
 
 def modality_mean(
@@ -111,7 +118,7 @@ def modality_mean(
     """The mean of readers' accuracies (r,) with covariance (r, r), by Hillis' single-modality formulae."""
     r = theta.size
     error = float(np.diagonal(matrix).mean())
-    cov2 = float(matrix[~np.eye(r, dtype=bool)].mean()) if r > 1 else 0.0
+    cov2 = float(matrix.sum() - np.trace(matrix)) / (r * (r - 1)) if r > 1 else 0.0
     ms_reader = float(theta.var(ddof=1)) if r > 1 else NAN
     if readers == "fixed":
         variance, df = (error + (r - 1) * max(cov2, 0.0)) / r, math.inf

@@ -40,9 +40,9 @@ def accuracies(
 
     ``truth`` (n,), ``ratings`` (t, r, n) or (r, n): modality, reader, case; NaN where a reader did not read a case.
     ``metric``: "auc"; "sensitivity" or "specificity" of decisions 0/1; or a function (truth, ratings) -> float that
-    does not depend on the order of the cases. ``covariance``: "jackknife" (any metric), "delong" (AUC), or "unbiased"
-    (AUC; Gallas, Pennello and Myers, J Opt Soc Am A 2007; 24:B70-B80). For sensitivity and specificity the three are the
-    same: the sample covariance over n.
+    does not depend on the order of the cases. ``covariance``: "jackknife" (any metric), "delong" (AUC) or "unbiased"
+    (AUC; Gallas, Pennello and Myers, J Opt Soc Am A 2007; 24:B70-B80). For sensitivity and specificity the three are
+    the same: the sample covariance over n.
     """
     actual, cells = binary_truth(truth), _three_axes(ratings)
     if cells.shape[2] != actual.size:
@@ -66,7 +66,8 @@ def accuracies(
     else:
         theta, matrix = _share(rows if metric == "sensitivity" else 1 - rows)
     seen = ~np.isnan(rows)
-    matrix = np.where((seen.astype(float) @ seen.T.astype(float)) > 0, matrix, 0.0)
+    if not seen.all():
+        matrix = np.where((seen.astype(float) @ seen.T.astype(float)) > 0, matrix, 0.0)
     return Accuracies(theta.reshape(cells.shape[:2]), matrix, actual, cells, int((~seen).sum()))
 
 

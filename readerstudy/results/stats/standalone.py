@@ -12,6 +12,7 @@ from scipy import stats as distributions
 
 from readerstudy.results.stats.arrays import (
     FEW_READERS,
+    Bools,
     Floats,
     as_floats,
     binary_truth,
@@ -21,7 +22,7 @@ from readerstudy.results.stats.arrays import (
 )
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
 from readerstudy.results.stats.mrmc_anova import ModalityMean, modality_mean
-from readerstudy.results.stats.mrmc_covariance import Metric, accuracies
+from readerstudy.results.stats.mrmc_covariance import Accuracies, Metric, accuracies
 
 VARIANTS = {
     "1T-RRRC": ("random", "random"),
@@ -93,14 +94,11 @@ def standalone_vs_readers(
         raise StatsError(f"model has shape {scores.shape}; one score a case is needed, shape {actual.shape}")
     scored = ~np.isnan(scores)
     rows = np.where(scored, rows, np.nan)
-    beside = np.where(np.isnan(rows), np.nan, scores)
-    cells = accuracies(actual, np.stack([beside, rows]), metric, covariance)
-    kept = ~np.isnan(cells.theta).any(axis=0)
+    theta, matrix, cells = _paired(actual, scores, rows, metric, covariance)
+    kept = ~np.isnan(theta).any(axis=0)
     r = int(kept.sum())
-    theta = cells.theta[:, kept]
-    difference = theta[0] - theta[1]
-    blocks = cells.covariance.reshape(2, len(rows), 2, len(rows))[:, kept][:, :, :, kept]
-    matrix = blocks[0, :, 0] + blocks[1, :, 1] - blocks[0, :, 1] - blocks[1, :, 0]
+    per_reader, per_difference = theta[1], theta[0] - theta[1]
+    difference, matrix = per_difference[kept], matrix[kept][:, kept]
     m, n = int(cells.truth.sum()), int((~cells.truth).sum())
     notes = class_size_notes(m, n)
     if r < FEW_READERS:
@@ -113,9 +111,24 @@ def standalone_vs_readers(
     whole = accuracies(actual, scores[np.newaxis, np.newaxis], metric).theta[0, 0]
     return StandaloneVsReaders(
         metric if isinstance(metric, str) else getattr(metric, "__name__", "metric"),
-        float(whole), float(theta[1].mean()) if r else NAN, cells.theta[1], cells.theta[0] - cells.theta[1],
+        float(whole), float(per_reader[kept].mean()) if r else NAN, per_reader, per_difference,
         tests[0], tests[1], tests[2], r, m, n, join_notes(notes),
     )  # fmt: skip
+
+
+def _paired(
+    truth: Bools, model: Floats, rows: Floats, metric: Metric, covariance: str
+) -> tuple[Floats, Floats, Accuracies]:
+    """The model's and the readers' accuracies on each reader's cases (2, r), and the covariance of the differences."""
+    r = len(rows)
+    if not np.isnan(rows[:, ~np.isnan(model)]).any():
+        cells = accuracies(truth, np.concatenate([model[np.newaxis], rows]), metric, covariance)
+        own, shared = cells.covariance[1:, 1:], cells.covariance[0, 1:]
+        matrix = own - shared - shared[:, np.newaxis] + cells.covariance[0, 0]
+        return np.stack([np.full(r, cells.theta[0, 0]), cells.theta[0, 1:]]), matrix, cells
+    cells = accuracies(truth, np.stack([np.where(np.isnan(rows), np.nan, model), rows]), metric, covariance)
+    blocks = cells.covariance.reshape(2, r, 2, r)
+    return cells.theta, blocks[0, :, 0] + blocks[1, :, 1] - blocks[0, :, 1] - blocks[1, :, 0], cells
 
 
 def _test(variant: str, difference: Floats, matrix: Floats, n: int, level: float) -> StandaloneTest:
