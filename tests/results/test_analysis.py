@@ -180,5 +180,7 @@ def test_json_has_no_nan_and_the_same_bytes_twice(worked: Worked) -> None:
 def test_encoding_refuses_what_it_does_not_know() -> None:
     assert encode(np.float64("nan")) is None
     assert encode((np.int64(3), np.array([True]))) == [3, [True]]
+    assert list(encode({"b": 1, "a": {"d": 2, "c": 3}})) == ["a", "b"]
+    assert list(encode({"b": 1, "a": {"d": 2, "c": 3}})["a"]) == ["c", "d"]
     with pytest.raises(TypeError, match="object"):
         encode(object())

@@ -85,7 +85,7 @@ def test_the_last_revision_counts(worked: Worked) -> None:
 
 def test_a_reader_who_left_is_counted_and_not_read(worked: Worked) -> None:
     Reader.objects.filter(pk=worked.readers[0].pk).update(withdrawn_at=timezone.now())
-    test = study_tables(worked.study, None, with_answers=True).tests[0]
+    test = study_tables(worked.study, None, detailed=True).tests[0]
     assert test.readers == ("R02",)
     assert test.n_withdrawn == 1
     assert test.questions[0].decisions.shape == (1, 10)
@@ -95,7 +95,7 @@ def test_a_reader_who_left_is_counted_and_not_read(worked: Worked) -> None:
 
 
 def test_no_reader_and_no_model(opened: Study) -> None:
-    test = study_tables(opened, None, with_answers=True).tests[0]
+    test = study_tables(opened, None, detailed=True).tests[0]
     assert test.readers == ()
     assert test.questions[0].decisions.shape == (0, 10)
     assert test.model is None
@@ -148,7 +148,7 @@ def test_the_full_set_is_what_the_cases_were_drawn_from(administrator: User, res
     images = images_to_score(study)
     assert len(images) == 12
     made.score(model, dict.fromkeys(images[:11], 0.5))
-    test = study_tables(study, model).tests[0]
+    test = study_tables(study, model, detailed=True).tests[0]
     assert test.model is not None
     assert (test.cases.n, int(test.cases.truth.sum())) == (6, 2)
     assert (len(test.model.full_truth), int(test.model.full_truth.sum())) == (12, 5)
@@ -197,7 +197,7 @@ def test_the_long_form_keeps_revisions_places_and_times(worked: Worked) -> None:
     question = worked.test.questions.get()
     item = Reading.objects.get(reader=worked.readers[0]).items.get(case__number=worked.cases[0])
     Answer.objects.bulk_create([made.answer(item, question, False, revision=2)])
-    test = study_tables(worked.study, None, with_answers=True).tests[0]
+    test = study_tables(worked.study, None, detailed=True).tests[0]
     assert test.answers is not None
     assert len(test.answers.labels) == 21
     assert test.answers.reader.tolist() == [0] * 11 + [1] * 10
@@ -214,7 +214,7 @@ def test_the_long_form_keeps_revisions_places_and_times(worked: Worked) -> None:
 
 def _queries(study: Study, worked: Worked) -> int:
     with CaptureQueriesContext(connection) as captured:
-        study_tables(study, worked.model, with_answers=True)
+        study_tables(study, worked.model, detailed=True)
     return len(captured)
 
 

@@ -70,9 +70,9 @@ def bootstrap(
     actual = binary_truth(truth)
     rows = rows_of_cases("values", values, actual.size)
     _check_options(over, interval, replicates)
+    kernel = kernel_of(statistic)
     if isinstance(statistic, str) and statistic != "auc":
         binary_decisions(rows, "values")
-    kernel = kernel_of(statistic)
     codes = cluster_codes(clusters, actual.size)
     # in the order of the first row's scores, so that running sums and look-ups walk through memory forwards
     order = np.argsort(rows[0], kind="stable")

@@ -47,7 +47,8 @@ class AucKernel(Kernel):
     def influence(self, truth: Bools, row: Floats) -> Floats:
         seen, out = ~np.isnan(row), np.zeros(row.size)
         v10, v01 = _safe_placements(truth[seen], row[seen])
-        out[seen & truth], out[seen & ~truth] = (v - v.mean() if v.size else v for v in (v10, v01))
+        if v10.size:
+            out[seen & truth], out[seen & ~truth] = v10 - v10.mean(), v01 - v01.mean()
         return out / np.where(truth, max((seen & truth).sum(), 1), max((seen & ~truth).sum(), 1))
 
 

@@ -246,7 +246,8 @@ def _points(observed: Floats, drawn: Floats, level: float, method: str, answered
     p = 2 * distributions.norm.sf(z)
     return [
         MatchedPoint(
-            float(observed[i, SENSITIVITY]), float(observed[i, SPECIFICITY]), at_specificity[i], at_sensitivity[i], gained[i], spared[i],
+            float(observed[i, SENSITIVITY]), float(observed[i, SPECIFICITY]),
+            at_specificity[i], at_sensitivity[i], gained[i], spared[i],
             position=_position(float(gain[i])), p=float(p[i]),
         )
         for i in range(len(observed))
