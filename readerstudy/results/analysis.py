@@ -71,7 +71,8 @@ class QuestionResult:
 class ModelResult:
     """The model in one test. ``sample`` is its curve on the cases read, ``full`` that on every image that could have
     been drawn; both are None where ``problem`` says why the model cannot score this test. ``difference`` is the AUC of
-    the sample minus that of the full set. ``leaked_cases`` (numbers) and ``n_leaked_full`` were seen in training."""
+    the sample minus that of the full set. ``leaked_cases`` (numbers) and ``n_leaked_full`` were seen in
+    training; ``leaks_checked`` is false where the checkpoint does not say what that was."""
 
     sample: RocCurve | None
     full: RocCurve | None
@@ -80,6 +81,7 @@ class ModelResult:
     n_full_positive: int
     n_unscored_cases: int
     n_unscored_full: int
+    leaks_checked: bool
     leaked_cases: tuple[int, ...]
     n_leaked_full: int
     problem: str = ""
@@ -199,7 +201,8 @@ def _model_result(test: TestTable, model: ModelTable) -> ModelResult:
         n_full=len(model.full_truth), n_full_positive=int(model.full_truth.sum()),
         n_unscored_cases=int(np.isnan(model.case_scores).sum()),
         n_unscored_full=int(np.isnan(model.full_scores).sum()),
-        leaked_cases=model.leaked_cases, n_leaked_full=model.n_leaked_full, problem=model.problem,
+        leaks_checked=model.leaks_checked, leaked_cases=model.leaked_cases, n_leaked_full=model.n_leaked_full,
+        problem=model.problem,
     )  # fmt: skip
 
 
@@ -245,6 +248,11 @@ def _model_notes(test: TestTable, model: ModelResult) -> list[str]:
         notes.append(f"Model, cases read: {model.sample.note}.")
     if model.full is not None and model.full.note:
         notes.append(f"Model, full set: {model.full.note}.")
+    if not model.leaks_checked:
+        notes.append(
+            "The checkpoint does not say which images it was trained on: "
+            "whether it has seen any of these cannot be checked."
+        )
     if np.bincount(test.cases.picture_case).max(initial=0) > 1:
         notes.append("A case with several pictures has the mean of their scores.")
     return notes

@@ -16,7 +16,8 @@ def encode(value: Any) -> Any:
     if is_dataclass(value) and not isinstance(value, type):
         return {field.name: encode(getattr(value, field.name)) for field in fields(value)}
     if isinstance(value, dict):
-        return {str(key): encode(content) for key, content in value.items()}
+        # PostgreSQL gives the keys of a JSON field back in an order of its own.
+        return {str(key): encode(value[key]) for key in sorted(value)}
     if isinstance(value, list | tuple):
         return [encode(content) for content in value]
     if isinstance(value, np.ndarray | np.generic):

@@ -45,7 +45,7 @@ class LeftOut:
 
 def files_of(study: Study, model_version: ModelVersion | None) -> Iterator[File]:
     """Every file of the export, the manifest last. Names are relative paths with `/`."""
-    tables = study_tables(study, model_version, with_answers=True)
+    tables = study_tables(study, model_version, detailed=True)
     results = analyse(tables)
     digests: dict[str, str] = {}
     figures, left_out = _figures(results)
@@ -132,4 +132,5 @@ def _manifest(results: StudyResults, digests: dict[str, str], left_out: list[Lef
         "files": {name: {"sha256": digest} for name, digest in sorted(digests.items())},
         "left_out": left_out,
     }
-    return (json.dumps(encode(content), ensure_ascii=False, indent=1) + "\n").encode()
+    plain = {key: encode(value) for key, value in content.items()}
+    return (json.dumps(plain, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode()

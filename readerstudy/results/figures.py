@@ -33,18 +33,19 @@ Point = tuple[float, float]
 
 
 def roc_with_readers(
-    test: TestResult, question: QuestionResult | None = None, *, convention: Convention = "paper"
+    test: TestResult, question: QuestionResult | None = None, *, convention: Convention = "paper", titled: bool = True
 ) -> go.Figure:
     """Every reader's point against the model's curve (Esteva et al. 2017, Fig. 3).
 
     ``question`` is the first of the test where none is given. ``convention``: "paper" has sensitivity on x and
-    specificity on y, as Fig. 3 of the paper; "roc" has 1 - specificity on x and sensitivity on y.
+    specificity on y, as Fig. 3 of the paper; "roc" has 1 - specificity on x and sensitivity on y. ``titled``: whether
+    the test's title stands over the axes, or only its counts.
     """
     asked = question or test.questions[0]
     traces = [*_curves(test.model, convention), *_readers(asked, convention), *_average(asked, convention)]
     figure = go.Figure([trace for trace, _points in traces])
     covered = [point for _trace, points in traces for point in points]
-    head = _head(test)
+    head = _head(test, titled=titled)
     top, bottom = 10 + 18 * len(head), BOTTOM + 10 + LINE * len(traces)
     plot = WIDTH - LEFT - RIGHT
     figure.update_layout(
@@ -78,10 +79,11 @@ def place(sensitivity: float, specificity: float, convention: Convention) -> Poi
     return (sensitivity, specificity) if convention == "paper" else (1 - specificity, sensitivity)
 
 
-def _head(test: TestResult) -> list[dict[str, Any]]:
+def _head(test: TestResult, *, titled: bool) -> list[dict[str, Any]]:
     """Title and counts over the axes, a line each, the last line lowest."""
     counts = _("%(n)d cases, %(positive)d positive") % {"n": test.n_cases, "positive": test.n_positive}
-    lines = [(line, 14, BLACK) for line in textwrap.wrap(test.title, 44, max_lines=3, placeholder=" …")]
+    title = textwrap.wrap(test.title, 44, max_lines=3, placeholder=" …") if titled else []
+    lines = [(line, 14, BLACK) for line in title]
     return [
         {
             "text": html.escape(text, quote=False), "showarrow": False, "xref": "x domain", "yref": "y domain", "x": 0,

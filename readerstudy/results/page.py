@@ -71,7 +71,7 @@ def sections(results: StudyResults, convention: Convention) -> tuple[Section, ..
                     question=question,
                     caption=caption(test, question, results.provenance),
                     alternative_text=alternative_text(test, question),
-                    figure=figure_data(roc_with_readers(test, question, convention=convention)),
+                    figure=figure_data(roc_with_readers(test, question, convention=convention, titled=False)),
                     query=urlencode(asked),
                 )
             )

@@ -79,7 +79,8 @@ def as_page(figure: go.Figure, *, title: str, text: str) -> bytes:
     page = (
         f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{html.escape(title)}</title>'
-        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}</style></head>"
+        "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}"
+        "figure{margin:0}</style></head>"
         f"<body><figure>{body}<figcaption>{html.escape(text)}</figcaption></figure></body></html>\n"
     )
     return page.encode()

@@ -240,7 +240,7 @@ def answers(test: TestResult, table: TestTable) -> Sheet:
     )  # fmt: skip
     found = table.answers
     if found is None:
-        raise ValueError("the tables were read without answers: study_tables(..., with_answers=True)")
+        raise ValueError("the answers were not read: study_tables(..., detailed=True)")
     keys = np.stack([found.reader, found.position, found.question], axis=1)
     is_last = np.append((keys[1:] != keys[:-1]).any(axis=1), True)[: len(keys)]
     numbers = table.cases.numbers[found.case].tolist()
@@ -263,7 +263,7 @@ SHEETS: dict[str, Callable[[TestResult, TestTable], Sheet]] = {
     "full-set": full_set,
     "answers": answers,
 }
-WITH_ANSWERS = frozenset({"answers"})
+DETAILED = frozenset({"answers", "full-set"})  # these need study_tables(..., detailed=True)
 
 
 def dictionary(sheets: Sequence[Sheet]) -> Sheet:

@@ -24,7 +24,7 @@ from readerstudy.results.errors import ResultsError
 from readerstudy.results.figures import CONVENTIONS, Convention, roc_with_readers
 from readerstudy.results.forms import LookForm
 from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
-from readerstudy.results.sheets import SHEETS, WITH_ANSWERS
+from readerstudy.results.sheets import DETAILED, SHEETS
 from readerstudy.results.tables import images_to_score, study_tables
 from readerstudy.scoring.errors import ScoringError
 from readerstudy.scoring.jobs import request_run
@@ -60,6 +60,7 @@ def _results_page(request: HttpRequest, study: Study, form: LookForm, status: in
     context |= {
         "results": found,
         "sections": page.sections(found, convention),
+        "notices": list(dict.fromkeys(test.notice for test in found.tests if test.notice)),
         "cannot_draw": unavailable(),
         "formats": list(MEDIA_TYPES),
         "browser_draws": ("png", "svg"),
@@ -136,7 +137,7 @@ def table(request: HttpRequest, pk: int, test_pk: int, table: str, fmt: str) -> 
         raise Http404
     study = numbers_of_test(request.user, pk, test_pk).study
     model_version = model_version_for(request.GET.get("model"), study)
-    tables = study_tables(study, model_version, only_test=test_pk, with_answers=table in WITH_ANSWERS)
+    tables = study_tables(study, model_version, only_test=test_pk, detailed=table in DETAILED)
     sheet = SHEETS[table](analyse(tables).tests[0], tables.tests[0])
     name = f"study-{pk}-test-{tables.tests[0].position}-{table}.{fmt}"
     if fmt == "csv":

@@ -1,6 +1,6 @@
 """What the readers of a test answered: a matrix for each question, and the long form with every revision and time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,14 +8,14 @@ import numpy as np
 from django.db.models import QuerySet
 from numpy.typing import NDArray
 
-from readerstudy.readings.models import Answer, Item
+from readerstudy.readings.models import Answer, Item, Reading
 from readerstudy.results.tables.cases import CaseTable
 from readerstudy.studies.models import Question, Test
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_ITEM = np.dtype([("id", "i8"), ("reader", "i8"), ("case", "i8"), ("position", "i8")])
+_ITEM = np.dtype([("id", "i8"), ("reading", "i8"), ("case", "i8"), ("position", "i8")])
 _ANSWER = np.dtype([("item", "i8"), ("question", "i8"), ("revision", "i8"), ("choice", "i8")])
 
 
@@ -78,18 +78,20 @@ class AnswerTable:
     client_answered_at: tuple[datetime | None, ...]
 
 
-def places(test: Test, reader_ids: Sequence[int], cases: CaseTable) -> Places:
-    """The items of these readers' readings of the test."""
+def places(test: Test, readings: Mapping[int, int], cases: CaseTable) -> Places:
+    """The items of the test's readings; ``readings``: id -> index of the reader, others are left out."""
     rows = _array(
-        Item.objects.filter(reading__test=test, reading__reader__withdrawn_at=None)
-        .order_by("id")
-        .values_list("id", "reading__reader_id", "case_id", "position"),
+        Item.objects.filter(reading__in=Reading.objects.filter(test=test).values("pk"))
+        .order_by()
+        .values_list("id", "reading_id", "case_id", "position"),
         _ITEM,
     )
-    reader, of_these = _index(rows["reader"], np.array(reader_ids, dtype=np.int64))
+    rows = rows[np.argsort(rows["id"])]
+    reading, of_these = _index(rows["reading"], np.array(list(readings), dtype=np.int64))
     case, of_test = _index(rows["case"], cases.ids)
     keep = of_these & of_test
-    return Places(rows["id"][keep], reader[keep], case[keep], rows["position"][keep])
+    reader = np.array(list(readings.values()), dtype=np.int64)[reading[keep]]
+    return Places(rows["id"][keep], reader, case[keep], rows["position"][keep])
 
 
 def question_tables(

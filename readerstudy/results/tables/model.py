@@ -10,8 +10,8 @@ from model_core.taxonomy import TaxonomyError, TrainingClass
 from readerstudy.images.models import Image
 from readerstudy.images.truth import taxonomy
 from readerstudy.results.tables.cases import CaseTable
-from readerstudy.scoring.jobs import leaks
 from readerstudy.scoring.models import ModelVersion, Score
+from readerstudy.scoring.scores import can_check_leaks, leaks
 from readerstudy.studies.eligibility import pool_of
 from readerstudy.studies.models import Test
 
@@ -27,15 +27,17 @@ class ModelTable:
     """A model's scores in a test: P(positive) / (P(positive) + P(negative)), by the training classes under its nodes.
 
     ``case_scores`` (n_cases,), the mean over a case's pictures, NaN where one is not scored. The full set is every
-    image that the test could have drawn (at most one of a lesion): ``full_truth``, ``full_scores`` (N,),
-    ``full_uuids``. ``problem`` says why this model cannot score this test at all, and is empty where it can.
-    ``leaked_cases`` and ``n_leaked_full`` are what it had seen in training: the picture, its lesion or its patient.
+    image that the test could have drawn (at most one of a lesion), positives first, then by SHA-256: ``full_truth`` and
+    ``full_scores`` (N,), and ``full_uuids`` where names were asked for. ``problem`` says why this model cannot score
+    this test at all, and is empty where it can. ``leaked_cases`` and ``n_leaked_full`` are what it had seen in
+    training: the picture, its lesion or its patient; ``leaks_checked`` is false where its checkpoint does not say.
     """
 
     case_scores: Floats
     full_truth: Ints
     full_scores: Floats
     full_uuids: tuple[str, ...]
+    leaks_checked: bool
     leaked_cases: tuple[int, ...]
     n_leaked_full: int
     problem: str = ""
@@ -47,31 +49,37 @@ def images_of(test: Test) -> tuple[list[int], list[int]]:
     return list(pool.positives), list(pool.negatives)
 
 
-def model_table(model_version: ModelVersion, test: Test, cases: CaseTable) -> ModelTable:
+def model_table(model_version: ModelVersion, test: Test, cases: CaseTable, *, with_names: bool) -> ModelTable:
     """The scores of a model in a test; a model that cannot score it gives NaN everywhere and the reason."""
     positives, negatives = images_of(test)
     image_ids = np.array(positives + negatives, dtype=np.int64)
-    truth = np.repeat([1, 0], [len(positives), len(negatives)])
-    uuids = dict(Image.objects.filter(image_set=test.image_set).values_list("pk", "uuid"))
-    names = [str(uuids[pk]) for pk in image_ids.tolist()]
-    order = np.argsort(names)  # by name: the same in every database that holds these images
     problem, ids, shares = "", np.empty(0, dtype=np.int64), np.empty(0)
     try:
         ids, shares = _shares(model_version, test)
     except TaxonomyError as error:
         problem = str(error)
-    pictures = _lookup(cases.picture_image, ids, shares)
-    seen = {image.pk for image in leaks(model_version, [*image_ids.tolist(), *cases.picture_image.tolist()])}
-    leaked = np.isin(cases.picture_image, np.array(sorted(seen), dtype=np.int64))
+    leaked = _leaked(model_version, np.concatenate([image_ids, cases.picture_image]))
+    leaked_pictures = np.isin(cases.picture_image, leaked)
     return ModelTable(
-        case_scores=_means(pictures, cases.picture_case, cases.n),
-        full_truth=truth[order],
-        full_scores=_lookup(image_ids, ids, shares)[order],
-        full_uuids=tuple(names[i] for i in order),
-        leaked_cases=tuple(np.unique(cases.numbers[cases.picture_case[leaked]]).tolist()),
-        n_leaked_full=len(seen.intersection(image_ids.tolist())),
+        case_scores=_means(_lookup(cases.picture_image, ids, shares), cases.picture_case, cases.n),
+        full_truth=np.repeat([1, 0], [len(positives), len(negatives)]),
+        full_scores=_lookup(image_ids, ids, shares),
+        full_uuids=_names(test, image_ids) if with_names else (),
+        leaks_checked=can_check_leaks(model_version),
+        leaked_cases=tuple(np.unique(cases.numbers[cases.picture_case[leaked_pictures]]).tolist()),
+        n_leaked_full=int(np.isin(image_ids, leaked).sum()),
         problem=problem,
     )
+
+
+def _leaked(model_version: ModelVersion, image_ids: Ints) -> Ints:
+    found = leaks(model_version, image_ids.tolist()) if can_check_leaks(model_version) else []
+    return np.array([image.pk for image in found], dtype=np.int64)
+
+
+def _names(test: Test, image_ids: Ints) -> tuple[str, ...]:
+    uuids = dict(Image.objects.filter(image_set=test.image_set).values_list("pk", "uuid"))
+    return tuple(str(uuids[pk]) for pk in image_ids.tolist())
 
 
 def _shares(model_version: ModelVersion, test: Test) -> tuple[Ints, Floats]:

@@ -52,11 +52,12 @@ class StudyTables:
 
 
 def study_tables(
-    study: Study, model_version: ModelVersion | None, *, only_test: int | None = None, with_answers: bool = False
+    study: Study, model_version: ModelVersion | None, *, only_test: int | None = None, detailed: bool = False
 ) -> StudyTables:
     """The arrays of a study's tests (of the one with the id ``only_test``), with the scores of a model.
 
-    ``with_answers`` adds every answer in long form, revisions and times included.
+    ``detailed`` adds what only an export needs: every answer in long form, revisions and times included, and the names
+    of the full set's images.
     Raises: ResultsError where a case has no reference diagnosis, or one that lies under neither side of its test.
     """
     tests = study.tests.order_by("position").select_related("image_set", "study")
@@ -65,8 +66,7 @@ def study_tables(
     return StudyTables(
         provenance=provenance(study, model_version),
         tests=tuple(
-            _test_table(test, model_version, with_answers=with_answers)
-            for test in tests.prefetch_related("questions__choices")
+            _test_table(test, model_version, detailed=detailed) for test in tests.prefetch_related("questions__choices")
         ),
     )
 
@@ -80,11 +80,14 @@ def images_to_score(study: Study) -> list[int]:
     return sorted(found)
 
 
-def _test_table(test: Test, model_version: ModelVersion | None, *, with_answers: bool) -> TestTable:
+def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: bool) -> TestTable:
     cases = case_table(test)
     readers, n_withdrawn = _readers(test)
-    where = places(test, list(readers), cases)
-    ended = set(Reading.objects.filter(test=test, finished_at__isnull=False).values_list("reader_id", flat=True))
+    index = {pk: i for i, pk in enumerate(readers)}
+    readings = Reading.objects.filter(test=test, reader__tests=test, reader__withdrawn_at=None).order_by()
+    begun = list(readings.values_list("pk", "reader_id", "finished_at"))
+    ended = {reader for _pk, reader, finished_at in begun if finished_at is not None}
+    where = places(test, {pk: index[reader] for pk, reader, _finished_at in begun}, cases)
     questions = list(test.questions.all())
     return TestTable(
         id=test.pk,
@@ -99,8 +102,8 @@ def _test_table(test: Test, model_version: ModelVersion | None, *, with_answers:
         n_withdrawn=n_withdrawn,
         positions=where.positions(len(readers), cases.n),
         questions=question_tables(questions, where, len(readers), cases.n),
-        model=model_table(model_version, test, cases) if model_version is not None else None,
-        answers=answer_table(questions, where) if with_answers else None,
+        model=model_table(model_version, test, cases, with_names=detailed) if model_version is not None else None,
+        answers=answer_table(questions, where) if detailed else None,
     )
 
 

@@ -6,6 +6,7 @@ from readerstudy.results import captions
 from readerstudy.results.stats import Estimate
 
 register = template.Library()
+WORD_JOINER = "\u2060"  # an interval is not broken across lines
 
 
 @register.filter
@@ -15,4 +16,4 @@ def number(value: float) -> str:
 
 @register.filter
 def estimate(value: Estimate) -> str:
-    return captions.estimate(value)
+    return captions.estimate(value).replace("–", f"–{WORD_JOINER}")
