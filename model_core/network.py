@@ -79,12 +79,35 @@ class InceptionV3(Inception3):
                     convolution = block.branch_pool.conv
                     block.branch_pool = _AfterPool(convolution.in_channels, convolution.out_channels, kernel_size=1)
 
+    @property
+    def blocks(self) -> tuple[str, ...]:
+        """The layers from the input to the last average pool, in their order, by torchvision's names."""
+        return tuple(name for name, _ in self.named_children() if name not in ("AuxLogits", "dropout", "fc"))
+
     def features(self, x: Tensor) -> Tensor:
         """(n, 3, 299, 299) -> (n, 2048): the last average pool."""
-        for name, layer in self.named_children():
-            if name not in ("AuxLogits", "dropout", "fc"):
-                x = layer(x)
-        return torch.flatten(x, 1)
+        return torch.flatten(self.below(x, "fc"), 1)
+
+    def below(self, x: Tensor, cut: str) -> Tensor:
+        """What the block `cut` takes: (n, 3, size, size) -> (n, channels, height, width). "fc": all blocks."""
+        for name in self.blocks:
+            if name == cut:
+                break
+            x = getattr(self, name)(x)
+        return x
+
+    def above(self, x: Tensor, cut: str) -> tuple[Tensor, Tensor | None]:
+        """The rest of the network on what `below` gives: logits (n, k), and in training those of the auxiliary head.
+
+        The auxiliary head looks at what Mixed_7a takes; where the cut is above that, there is none.
+        """
+        blocks = self.blocks
+        auxiliary = None
+        for name in blocks[blocks.index(cut) :] if cut != "fc" else ():
+            if name == "Mixed_7a" and self.training and self.AuxLogits is not None:
+                auxiliary = self.AuxLogits(x)
+            x = getattr(self, name)(x)
+        return self.fc(self.dropout(torch.flatten(x, 1))), auxiliary
 
 
 class _AfterPool(BasicConv2d):
