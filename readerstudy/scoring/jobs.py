@@ -121,8 +121,8 @@ def claim(chunk_id: int) -> Chunk | None:
     The chunk comes with its run and model version, and a lease that `finish` asks for.
     """
     with transaction.atomic():
-        run = ScoringRun.objects.select_for_update().filter(chunks=chunk_id).first()
-        if run is None or not run.is_active:
+        chunk = Chunk.objects.filter(pk=chunk_id).first()
+        if chunk is None or not (run := _locked_run(chunk)).is_active:
             return None
         now = timezone.now()
         free = Chunk.objects.filter(pk=chunk_id).filter(_free(now))
@@ -162,16 +162,16 @@ def finish(
 
     probabilities: image id -> (k,) in the model's class order; failures: image id -> the reason.
     Returns False, with nothing written, if the chunk has been taken by another worker or given up.
-    Raises: ScoringError if an image of the chunk is left out, or a vector is not k finite probabilities.
+    Raises: ScoringError if an image of the chunk is left out or another one is reported on, or a vector is not k finite
+    probabilities.
     """
     model_version = chunk.run.model_version
     packed = {pk: _packed(pk, probabilities[pk], model_version.n_classes) for pk in sorted(probabilities)}
     with transaction.atomic():
-        run = ScoringRun.objects.select_for_update().get(pk=chunk.run_id)
+        run = _locked_run(chunk)
         if not _held(chunk, lease).update(state=Chunk.State.DONE, lease=None, lease_expires_at=None, error=""):
             return False
-        if left_out := [i.pk for i in waiting_images(chunk) if i.pk not in packed and i.pk not in failures]:
-            raise ScoringError(f"The worker reported neither a score nor a reason for image {left_out[0]} of {chunk}.")
+        _check_complete(chunk, {*packed, *failures})
         Score.objects.bulk_create(
             [
                 Score(image_id=pk, model_version=model_version, probabilities=data, precision=precision)
@@ -189,7 +189,7 @@ def finish(
 def fail(chunk: Chunk, *, lease: uuid.UUID | None, reason: str) -> bool:
     """Give a chunk up for a reason that another attempt would not change; its images carry the reason."""
     with transaction.atomic():
-        run = ScoringRun.objects.select_for_update().get(pk=chunk.run_id)
+        run = _locked_run(chunk)
         held = _held(chunk, lease).first()
         if held is None:
             return False
@@ -228,6 +228,11 @@ def sweep() -> int:
     return len(ids)
 
 
+def _locked_run(chunk: Chunk) -> ScoringRun:
+    """The chunk's run, held until the transaction ends: always before the chunk itself is touched."""
+    return ScoringRun.objects.select_for_update().get(pk=chunk.run_id)
+
+
 def _free(now: datetime) -> Q:
     return Q(state=Chunk.State.QUEUED) | Q(state=Chunk.State.CLAIMED, lease_expires_at__lt=now)
 
@@ -242,6 +247,13 @@ def _held(chunk: Chunk, lease: uuid.UUID | None) -> QuerySet[Chunk]:
 
 def _lease_end(now: datetime) -> datetime:
     return now + timedelta(seconds=settings.SCORING_LEASE_SECONDS)
+
+
+def _check_complete(chunk: Chunk, reported: set[int]) -> None:
+    if strays := reported.difference(chunk.run_images.values_list("image_id", flat=True)):
+        raise ScoringError(f"The worker reported on image {min(strays)}, which is not of {chunk}.")
+    if left_out := [image.pk for image in waiting_images(chunk) if image.pk not in reported]:
+        raise ScoringError(f"The worker reported neither a score nor a reason for image {left_out[0]} of {chunk}.")
 
 
 def _packed(image_id: int, vector: NDArray[np.floating], n_classes: int) -> bytes:

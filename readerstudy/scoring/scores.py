@@ -1,6 +1,7 @@
 """What a model has said of which images, and which of them it had seen before."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from typing import cast
 
 import numpy as np
 from django.db.models import QuerySet
@@ -17,8 +18,8 @@ _GROUPS = ("files", "pixels", "lesions", "patients")  # of digests, in a checkpo
 def image_ids(images: QuerySet[Image] | Iterable[int]) -> list[int]:
     """Ids, sorted, each once."""
     if isinstance(images, QuerySet) and images.model is Image:
-        return sorted(set(images.values_list("pk", flat=True)))
-    return sorted(set(images))
+        images = images.values_list("pk", flat=True)
+    return sorted(set(cast(Iterable[int], images)))
 
 
 def batches(items: Sequence[int], size: int = 500) -> Iterator[Sequence[int]]:

@@ -81,6 +81,14 @@ def test_an_image_left_out_is_refused_whole(chunks: list[Chunk], images: list[Im
     assert Chunk.objects.get(pk=chunk.pk).state == "claimed"
 
 
+def test_an_image_of_another_chunk_is_refused_whole(chunks: list[Chunk], images: list[Image]) -> None:
+    chunk = taken(chunks[0])
+    vectors = {image.pk: HALF for image in images[:3]}
+    with pytest.raises(ScoringError, match=f"reported on image {images[2].pk}, which is not of"):
+        jobs.finish(chunk, lease=chunk.lease, probabilities=vectors, failures={})
+    assert not Score.objects.exists()
+
+
 def test_failed_images_carry_their_reason_and_the_run_is_done(
     run: ScoringRun, chunks: list[Chunk], images: list[Image]
 ) -> None:

@@ -31,7 +31,7 @@ SPEED = {
     "READERSTUDY_SCORING_DEVICE": "cpu",
     "OMP_NUM_THREADS": "1",
 }
-LONG = 120  # seconds to wait at most; on an idle core everything takes a fraction of it
+LONG = 240  # seconds to wait at most; on an idle core everything takes a fraction of it
 
 
 @pytest.fixture(scope="session")
