@@ -216,7 +216,7 @@ def _logistic(truth: Bools, predicted: Floats, level: float) -> tuple[Estimate, 
 
 def _fit(outcome: Floats, design: Floats, offset: Floats | None) -> tuple[Floats, Floats] | None:
     """Coefficients and standard errors; None where the fit does not exist."""
-    with warnings.catch_warnings(), np.errstate(over="ignore"):
+    with warnings.catch_warnings(), np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         warnings.simplefilter("error", PerfectSeparationWarning)
         try:
             found = GLM(outcome, design, family=Binomial(), offset=offset).fit(tol=1e-12)

@@ -83,6 +83,8 @@ class ModalityDifference:
 def variance_components(theta: Floats, matrix: Floats) -> tuple[OrComponents, MeanSquares]:
     """Components and mean squares from accuracies (t, r) and their covariances (t, r, t, r)."""
     t, r = theta.shape
+    if r == 0:
+        return OrComponents(NAN, NAN, NAN, NAN, NAN, NAN), MeanSquares(NAN, NAN, NAN)
     per_modality, per_reader, whole = theta.mean(axis=1), theta.mean(axis=0), theta.mean()
     rest = theta - per_modality[:, np.newaxis] - per_reader + whole
     squares = MeanSquares(
@@ -102,8 +104,10 @@ def _averages(matrix: Floats) -> tuple[float, float, float, float]:
     """Mean variance, and mean covariance by what two accuracies share, of (t, r, t, r); 0 where no pair is such."""
     t, r = matrix.shape[:2]
     same_reader = np.array([[np.trace(matrix[i, :, j, :]) for j in range(t)] for i in range(t)])
-    any_reader = matrix.sum(axis=(1, 3))
-    other_reader = any_reader - same_reader
+    # zeroed rather than subtracted: where no two cells share a case the covariance is 0, not a rounding error
+    apart_only = matrix.copy()
+    apart_only[:, range(r), :, range(r)] = 0.0
+    other_reader = apart_only.sum(axis=(1, 3))
     error, cov2 = float(np.trace(same_reader)) / (t * r), float(np.trace(other_reader)) / max(t * r * (r - 1), 1)
     apart = ~np.eye(t, dtype=bool)
     cov1 = float(same_reader[apart].sum()) / max(t * (t - 1) * r, 1)
@@ -117,8 +121,12 @@ def modality_mean(
 ) -> ModalityMean:  # fmt: skip
     """The mean of readers' accuracies (r,) with covariance (r, r), by Hillis' single-modality formulae."""
     r = theta.size
+    method = f"Obuchowski-Rockette, {effects(readers, cases)}"
+    if r == 0:
+        nothing = Estimate.undefined("no reader has a defined accuracy", level=level, method=method, n=n)
+        return ModalityMean(name, nothing, NAN, NAN, NAN, NAN, NAN)
     error = float(np.diagonal(matrix).mean())
-    cov2 = float(matrix.sum() - np.trace(matrix)) / (r * (r - 1)) if r > 1 else 0.0
+    cov2 = float(matrix[~np.eye(r, dtype=bool)].mean()) if r > 1 else 0.0
     ms_reader = float(theta.var(ddof=1)) if r > 1 else NAN
     if readers == "fixed":
         variance, df = (error + (r - 1) * max(cov2, 0.0)) / r, math.inf
@@ -139,7 +147,6 @@ def modality_mean(
         notes.append("no interval: the variance estimate is not positive")
         variance = NAN
     se = math.sqrt(variance)
-    method = f"Obuchowski-Rockette, {effects(readers, cases)}"
     estimate = normal_interval(
         float(theta.mean()), se, level=level, df=df, method=method, n=n, bounds=bounds, note=join_notes(notes)
     )
@@ -153,6 +160,8 @@ def equality_test(
     name = "chi-square" if readers == "fixed" else "F"
     if t < 2:
         return EqualityTest(name, NAN, NAN, NAN, NAN, NAN, "one modality: nothing to compare")
+    if r == 0:
+        return EqualityTest(name, NAN, NAN, t - 1.0, NAN, NAN, "no reader has a defined accuracy in every modality")
     df1, df2 = float(t - 1), math.inf
     notes = []
     if readers == "fixed":
@@ -181,7 +190,7 @@ def equality_test(
 def modality_differences(
     theta: Floats, equality: EqualityTest, names: Sequence[str], n: int, level: float, readers: str, cases: str
 ) -> tuple[ModalityDifference, ...]:
-    means = theta.mean(axis=1)
+    means = theta.mean(axis=1) if theta.size else np.full(len(theta), NAN)
     se = math.sqrt(2 / theta.shape[1] * equality.denominator) if equality.denominator > 1e-15 else NAN
     method = f"Obuchowski-Rockette, {effects(readers, cases)}"
     return tuple(

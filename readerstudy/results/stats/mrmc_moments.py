@@ -94,7 +94,7 @@ def moments(truth: Bools, first: Floats, second: Floats) -> Moments:
         # a moment of which the design has no pair has coefficient 0 and drops out
         unbiased = np.where(np.abs(apart_denominator) < 0.5, 0.0, unbiased)
         sizes = np.round(1 / (_TO_COEFFICIENTS @ coefficients) - 1)
-        auc = np.array([score.total / design.total for score, design in zip(scores, designs, strict=True)])
+        auc = np.array([score.total for score in scores]) / np.array([design.total for design in designs])
     return Moments(auc, unbiased, biased, coefficients, _TO_COMPONENTS @ biased, sizes)
 
 
