@@ -21,7 +21,6 @@ from readerstudy.results.stats.arrays import (
     class_size_notes,
     rows_of_cases,
 )
-from readerstudy.results.stats.bootstrap import SCOPES
 from readerstudy.results.stats.bootstrap_roc import CurveSteps
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
 from readerstudy.results.stats.mcnemar import adjust_p
@@ -96,7 +95,7 @@ def at_matched(
     """
     check_level(level)
     if over not in ("cases", "readers and cases"):
-        raise StatsError(f"over is {over!r}; allowed are 'cases' and 'readers and cases' (of {', '.join(SCOPES)})")
+        raise StatsError(f"over is {over!r}; allowed are 'cases' and 'readers and cases'")
     actual, scores = binary_truth(truth), as_floats("model", model)
     said = binary_decisions(rows_of_cases("decisions", decisions, actual.size))
     if scores.shape != actual.shape:
@@ -109,7 +108,8 @@ def at_matched(
     ones = np.ones((1, actual.size), np.int64)
     observed, observed_average = match.drawn(ones[:, actual], ones[:, ~actual], None)
     drawn, averages = [], []
-    for pos, neg in CaseSampler(actual, stratified, codes).chunks(replicates, rng):
+    sampler = CaseSampler(actual, stratified, codes)
+    for pos, neg in sampler.chunks(replicates, rng):
         weights = None
         if over == "readers and cases":
             weights = draw_counts(len(said), len(said), len(pos), rng).astype(float)
@@ -126,10 +126,16 @@ def at_matched(
         notes.append(f"only {len(said)} readers (fewer than {FEW_READERS}): no sound inference to other readers")
     answered = (~np.isnan(said)).sum(axis=1)
     method = f"bootstrap, percentile, {replicates} replicates over"
-    points = _points(observed[0], replicated, level, f"{method} cases", answered)
+    points = _points(observed[0], replicated, level, f"{method} {sampler.scheme}", answered)
     adjusted = adjust_p([point.p for point in points], "holm") if points else np.empty(0)
-    (average,) = _points(observed_average, averaged[:, np.newaxis], level, f"{method} {over}", np.array([actual.size]))
-    return _summary(points, adjusted, average, replicated, level, f"{method} cases", join_notes(notes))
+    (average,) = _points(
+        observed_average,
+        averaged[:, np.newaxis],
+        level,
+        f"{method} {over.removesuffix('cases')}{sampler.scheme}",
+        np.array([actual.size]),
+    )
+    return _summary(points, adjusted, average, replicated, level, f"{method} {sampler.scheme}", join_notes(notes))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -105,7 +105,9 @@ def standalone_vs_readers(
         notes.append(f"only {r} reader{'s' if r != 1 else ''} (fewer than {FEW_READERS}): no sound inference to others")
     if r < len(rows):
         notes.append(f"{len(rows) - r} readers left out: no defined accuracy")
-    if np.isnan(rows).any():
+    if not scored.all():
+        notes.append(f"{int((~scored).sum())} cases without a model score left out")
+    if np.isnan(rows[:, scored]).any():
         notes.append("readings are missing: each reader is compared with the model on the cases that he or she read")
     tests = [_test(variant, difference, matrix, cells.truth.size, level) for variant in VARIANTS]
     whole = accuracies(actual, scores[np.newaxis, np.newaxis], metric).theta[0, 0]
