@@ -112,10 +112,10 @@ def _curves(model: ModelResult | None, convention: Convention) -> Traces:
             place(sensitivity, specificity, convention)
             for sensitivity, specificity in zip(curve.tpr[at].tolist(), curve.specificity[at].tolist(), strict=True)
         ]
-        hover = f"{name}<br>{_hover(convention)}<extra></extra>"
         trace = go.Scatter(
             x=[x for x, _y in points], y=[y for _x, y in points], mode="lines", name=name, line=line,
-            hovertemplate=hover, legendrank=1 if curve is model.sample else 2,
+            hoverinfo="skip",  # or a reader's point that lies on the curve could not be pointed at
+            legendrank=1 if curve is model.sample else 2,
         )  # fmt: skip
         drawn.append((trace, _along(points)))
     return drawn
