@@ -123,6 +123,7 @@ def test_the_lease_is_renewed_while_a_slow_machine_works(
     assert ends[0] < ends[1]
 
 
+@pytest.mark.xdist_group("worker")  # where torch is loaded anyway
 def test_weights_that_cannot_be_loaded_fail_the_run_with_the_reason(
     run: ScoringRun, chunks: list[Chunk], model: ModelVersion
 ) -> None:
