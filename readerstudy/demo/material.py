@@ -161,7 +161,7 @@ def _given_rows(folder: Path) -> list[dict[str, str]]:
             "file": row["file"], "diagnosis": node, "confirmation": CONFIRMATIONS.get(how, Confirmation.UNKNOWN),
             "modality": Modality.CLINICAL if clinical else Modality.DERMOSCOPY,
             "lesion_id": row.get("lesion_id", ""), "patient_id": row.get("patient_id", ""), "age": row.get("age", ""),
-            "sex": row.get("sex", ""), "site": row.get("localization", ""), "skin_type": skin_type,
+            "sex": row.get("sex", "").lower(), "site": row.get("localization", ""), "skin_type": skin_type,
         })  # fmt: skip
     return rows
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from readerstudy.demo.drawing import Look
 from readerstudy.images.models import Modality
 
-STUDY_TITLE = "Dermatologists and a neural network on the same images"
+STUDY_TITLE = "Demonstration: a neural network and simulated readers on the same images"
 MODEL_NAME = "Demonstration: Inception v3, last layer fitted"
 DRAWN_NOTICE = "The pictures of this demonstration are drawn by a program. They show no patient."
 SEED = 2017
