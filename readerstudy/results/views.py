@@ -114,7 +114,7 @@ def score(request: HttpRequest, pk: int) -> HttpResponse:
 
 @researcher_required
 @require_safe
-@explained(ResultsError, back="study")
+@explained(ResultsError, back="results")
 def figure(request: HttpRequest, pk: int, test_pk: int, fmt: str) -> HttpResponse:
     """A test's figure as a file; `?inline` shows it instead of saving it (for pages without script)."""
     if fmt not in MEDIA_TYPES:
@@ -130,7 +130,7 @@ def figure(request: HttpRequest, pk: int, test_pk: int, fmt: str) -> HttpRespons
 
 @researcher_required
 @require_safe
-@explained(ResultsError, back="study")
+@explained(ResultsError, back="results")
 def table(request: HttpRequest, pk: int, test_pk: int, table: str, fmt: str) -> HttpResponse:
     """One table of a test, as CSV or JSON."""
     if table not in SHEETS or fmt not in ("csv", "json"):
@@ -147,7 +147,7 @@ def table(request: HttpRequest, pk: int, test_pk: int, table: str, fmt: str) -> 
 
 @researcher_required
 @require_safe
-@explained(ResultsError, back="study")
+@explained(ResultsError, back="results")
 def export_zip(request: HttpRequest, pk: int) -> FileResponse:
     """Everything, with a manifest of hashes."""
     study = study_with_numbers(request.user, pk)
