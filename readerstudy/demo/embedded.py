@@ -73,9 +73,14 @@ def _die_with_parent() -> None:
         ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # PR_SET_PDEATHSIG
 
 
-def stop_on_signal(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """A signal handler: SIGTERM stops everything in order, as Ctrl-C does."""
-    raise KeyboardInterrupt
+def stop_on_signals() -> None:
+    """SIGTERM, and SIGINT even where a shell started this process with it ignored, stop everything in order."""
+
+    def stop(_signal: int, _frame: FrameType | None) -> NoReturn:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
 
 
 class Services:

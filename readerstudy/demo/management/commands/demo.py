@@ -1,7 +1,6 @@
 """`manage.py demo`: a whole study on this machine, in one command."""
 
 import argparse
-import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 from tqdm import tqdm
 
-from readerstudy.demo.embedded import EmbeddedError, Services, free_port, only_one, stop_on_signal
+from readerstudy.demo.embedded import EmbeddedError, Services, free_port, only_one, stop_on_signals
 from readerstudy.demo.material import MaterialError
 from readerstudy.demo.populate import DemoError, Demonstration, populate
 
@@ -34,7 +33,7 @@ class Command(BaseCommand):
             raise CommandError(f"--weights: there is no file {weights}")
         if images and not images.is_dir():
             raise CommandError(f"--images: there is no folder {images}")
-        signal.signal(signal.SIGTERM, stop_on_signal)
+        stop_on_signals()
         try:
             with only_one(), Services() as services:
                 if not prepare_only:

@@ -1,14 +1,13 @@
 """`manage.py serve`: the embedded system on this machine without the demonstration study, for a study of one's own."""
 
 import argparse
-import signal
 from typing import Any
 
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
-from readerstudy.demo.embedded import EmbeddedError, Services, free_port, only_one, stop_on_signal
+from readerstudy.demo.embedded import EmbeddedError, Services, free_port, only_one, stop_on_signals
 
 
 class Command(BaseCommand):
@@ -21,7 +20,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=8000)
 
     def handle(self, *, port: int, **_: Any) -> None:
-        signal.signal(signal.SIGTERM, stop_on_signal)
+        stop_on_signals()
         try:
             with only_one(), Services() as services:
                 free_port(port)
