@@ -1,0 +1,85 @@
+"""Every address that the URL resolver knows, with everything filled in that a curious reader could fill in."""
+
+import itertools
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.utils.http import int_to_base36
+
+from readerstudy.accounts.models import User
+from readerstudy.images.models import Image, ImageSet, Upload
+from readerstudy.readers.models import Reader
+from readerstudy.readings.models import Item, Reading
+from readerstudy.results.sheets import SHEETS
+from readerstudy.scoring.models import ModelVersion, ScoringRun
+from readerstudy.studies.models import Case, Study, Test
+from tests.blinded_study import Planted
+
+
+@dataclass(frozen=True)
+class Route:
+    """A route by its name, with the names of its parameters."""
+
+    name: str
+    parameters: tuple[str, ...]
+
+    def addresses(self, values: dict[str, Sequence[Any]]) -> Iterator[str]:
+        """The route with every combination of the values of its parameters. KeyError: a parameter nobody thought of."""
+        choices = [values[f"{self.name}:{name}"] if f"{self.name}:{name}" in values else values[name]
+                   for name in self.parameters]  # fmt: skip
+        for chosen in itertools.product(*choices):
+            yield reverse(self.name, kwargs=dict(zip(self.parameters, chosen, strict=True)))
+
+
+def every_route() -> list[Route]:
+    """All routes, included ones too. AssertionError: a route without a name, which could not be filled in."""
+    return list(_routes(get_resolver(), (), ""))
+
+
+def _routes(resolver: URLResolver, above: tuple[str, ...], namespace: str) -> Iterator[Route]:
+    for entry in resolver.url_patterns:
+        parameters = (*above, *entry.pattern.regex.groupindex)
+        if isinstance(entry, URLResolver):
+            yield from _routes(entry, parameters, f"{namespace}{entry.namespace}:" if entry.namespace else namespace)
+        else:
+            assert isinstance(entry, URLPattern)
+            assert entry.name, f"{entry.pattern} has no name"
+            yield Route(f"{namespace}{entry.name}", parameters)
+
+
+def known_values(planted: Planted) -> dict[str, list[Any]]:
+    """What to fill in for each parameter: what is the reader's own, other people's, and what does not exist.
+
+    A parameter that a new route brings is added here.
+    """
+    own, others = Reading.objects.filter(reader=planted.reader), Reading.objects.exclude(reader=planted.reader)
+    nobody = uuid.uuid4()
+    images = [image.uuid for image in Image.objects.order_by("pk")[::5]]
+    cases = [case.uuid for case in Case.objects.order_by("pk")[::5]]
+    strangers = [reading.items.first().uuid for reading in others]
+    rows = (Study, Test, ImageSet, Upload, ModelVersion, ScoringRun, Reader)
+    return {
+        "pk": sorted({pk for model in rows for pk in model.objects.values_list("pk", flat=True)} | {0}),
+        "test_pk": list(Test.objects.values_list("pk", flat=True)),
+        "reader_pk": list(Reader.objects.values_list("pk", flat=True)),
+        "uuid": [*(reading.uuid for reading in (*own, *others)), images[0], cases[0], nobody],
+        "set-image:uuid": [*images, nobody],
+        "read-picture:uuid": [*(reading.uuid for reading in own), others[0].uuid],
+        "item": [
+            *(item.uuid for item in Item.objects.filter(reading__in=own)),
+            *strangers,
+            images[0],
+            cases[0],
+            nobody,
+        ],
+        "position": [1, 2],
+        "token": [planted.token, planted.token[:-1], "x", *(str(user.pk) for user in User.objects.all())],
+        "results-figure:fmt": ["svg", "html"],
+        "results-table:fmt": ["csv"],
+        "table": [*SHEETS, "nothing"],
+        "uidb36": [int_to_base36(user.pk) for user in User.objects.all()],
+        "key": ["set-password", "x-y"],
+    }
