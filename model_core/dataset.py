@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -34,10 +36,11 @@ class LabelledImage:
 
 
 def read_labelled_images(
-    manifest: str | os.PathLike[str], folder: str | os.PathLike[str], taxonomy: Taxonomy
+    manifest: str | os.PathLike[str], folder: str | os.PathLike[str], taxonomy: Taxonomy, *, absent_too: bool = False
 ) -> tuple[LabelledImage, ...]:
     """The pictures of a manifest (columns file, diagnosis and optional lesion_id, patient_id), in its order.
 
+    absent_too: give pictures whose file is absent as well, for a caller that names and leaves out what it cannot read.
     Raises: DataError naming the row for an unknown diagnosis, a path that leaves the folder, or a file that is absent.
     """
     name, folder = os.path.basename(os.fspath(manifest)), Path(folder)
@@ -52,7 +55,7 @@ def read_labelled_images(
         if relative.is_absolute() or ".." in relative.parts:
             raise DataError(f"{where}, column file: {row.file!r} must be a path inside the folder of images.")
         path = folder / relative
-        if not path.is_file():
+        if not absent_too and not path.is_file():
             raise DataError(f"{where}, column file: there is no file {row.file!r} in {folder}.")
         found.append(LabelledImage(path, disease, row.lesion_id, row.patient_id))
     return tuple(found)
@@ -110,21 +113,51 @@ def lesion_key(image: LabelledImage) -> str:
     return f"{image.patient}/{image.lesion}" if image.lesion and image.patient else image.lesion
 
 
-def leak_digests(images: Sequence[LabelledImage]) -> dict[str, list[str]]:
+@dataclass(frozen=True, slots=True)
+class PictureDigests:
+    """Hex SHA-256 of a file's bytes and of the picture as shown (see `pixel_digest`), '' where there is none; `reason`:
+    why the picture cannot be used."""
+
+    file: str
+    pixels: str
+    reason: str = ""
+
+
+def picture_digests(paths: Iterable[Path]) -> Iterator[PictureDigests]:
+    """Of each file, in order, absent and damaged ones too. Threads decode; few pictures are in memory at a time."""
+
+    def digest(path: Path) -> PictureDigests:
+        try:
+            file = sha256_of(path)
+        except OSError as error:
+            return PictureDigests("", "", f"The file cannot be read: {error.strerror}.")
+        try:
+            return PictureDigests(file, pixel_digest(path))
+        except ImageError as error:
+            return PictureDigests(file, "", str(error))
+
+    remaining = iter(paths)
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1), thread_name_prefix="digest") as pool:
+        waiting = deque(pool.submit(digest, path) for path in islice(remaining, 32))
+        while waiting:
+            done = waiting.popleft().result()
+            waiting.extend(pool.submit(digest, path) for path in islice(remaining, 1))
+            yield done
+
+
+def leak_digests(
+    images: Sequence[LabelledImage], digests: Iterable[PictureDigests] | None = None
+) -> dict[str, list[str]]:
     """SHA-256 digests by which a later test set is checked against these pictures: of each file's bytes ("files"), of
     each decoded picture ("pixels", see `pixel_digest`), and of lesion and patient ids. Sorted: the order says nothing.
 
-    A file that cannot be decoded has no digest of pixels.
+    digests: `picture_digests` of the images, where they are known already. A file that cannot be decoded has none of
+    pixels.
     """
-    pixels = []
-    for image in images:
-        try:
-            pixels.append(pixel_digest(image.path))
-        except ImageError:
-            continue
+    found = list(picture_digests(image.path for image in images) if digests is None else digests)
     return {
-        "files": sorted({sha256_of(image.path) for image in images}),
-        "pixels": sorted(set(pixels)),
+        "files": sorted({d.file for d in found} - {""}),
+        "pixels": sorted({d.pixels for d in found} - {""}),
         "lesions": sorted({group_digest("lesion", lesion_key(image)) for image in images if image.lesion}),
         "patients": sorted({group_digest("patient", image.patient) for image in images if image.patient}),
     }

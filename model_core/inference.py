@@ -79,7 +79,7 @@ class Classifier:
         Raises: CheckpointError for a file that is not a whole checkpoint or a device or precision that is not there.
         """
         state, metadata = checkpoint.load(path)
-        where = _device(device)
+        where = find_device(device)
         precision = _precision(precision, where)
         source = Path(path).name
         try:
@@ -144,7 +144,7 @@ class FeatureExtractor:
         precision: str | None = None,
     ) -> None:
         """device and precision as for `Classifier.load`. The network is moved there."""
-        self.device = _device(device)
+        self.device = find_device(device)
         self.precision = _precision(precision, self.device)
         self._preprocessing = preprocessing
         self._network = network.eval().to(device=self.device, memory_format=torch.channels_last)
@@ -217,7 +217,7 @@ def _precision(precision: str | None, device: torch.device) -> str:
     return precision
 
 
-def _device(device: str | torch.device | None) -> torch.device:
+def find_device(device: str | torch.device | None) -> torch.device:
     if device is None:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -1,0 +1,27 @@
+"""Files that are under their name either whole or not at all, whenever the power goes."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+
+def write_atomically(path: str | os.PathLike[str], content: bytes | Callable[[str], None]) -> None:
+    """Write bytes, or what `content` writes to the path it is given, under a temporary name, and then rename it."""
+    path = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        if callable(content):
+            content(temporary)
+        else:
+            Path(temporary).write_bytes(content)
+        os.chmod(temporary, 0o644)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
