@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from readerstudy.images.errors import ImagesError
 from readerstudy.images.models import Upload
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(minutes=5)  # a picture at the limit takes more than one
 MAX_ATTEMPTS = 3
 _SECONDS_BETWEEN_SIGNS = 1.0
 

@@ -20,7 +20,7 @@ from readerstudy.images.storing import remove_files, store
 logger = logging.getLogger(__name__)
 _HOURS = 6  # 200,000 pictures at ten a second; a lease is prolonged by the work itself, not by this
 _LIMITS = {"soft_time_limit": _HOURS * 3600 - 60, "time_limit": _HOURS * 3600}
-RING_AGAIN = timedelta(minutes=2)
+RING_AGAIN = timedelta(minutes=1)
 
 
 @shared_task(**_LIMITS)

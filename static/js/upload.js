@@ -3,6 +3,7 @@
 function say(form, words, isError) {
   const box = form.querySelector("[data-upload-progress]");
   box.hidden = false;
+  box.querySelector("progress").hidden = isError;
   const line = box.querySelector("[data-upload-words]");
   line.textContent = words;
   line.className = isError ? "error" : "help";

@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from PIL import Image as Pillow
 
 from readerstudy.accounts.models import User
+from readerstudy.images import tasks
 from readerstudy.images import upload as uploads
 from readerstudy.images.models import Upload
 
@@ -150,4 +151,21 @@ def uploaded_quietly(actor: User, archive: bytes, manifest: bytes) -> Upload:
     upload.archive.save("archive", SimpleUploadedFile("pictures.zip", archive), save=False)
     upload.manifest.save("manifest", SimpleUploadedFile("truth.csv", manifest), save=False)
     upload.save()
+    return upload
+
+
+def checked(actor: User, n: int = 3) -> Upload:
+    upload = uploaded(actor, *good(n))
+    tasks.check_upload(upload.pk)
+    upload.refresh_from_db()
+    assert upload.state == Upload.State.CHECKED
+    assert upload.report["n_problems"] == 0, upload.report
+    return upload
+
+
+def asked(actor: User, n: int = 3) -> Upload:
+    upload = checked(actor, n)
+    uploads.request_store(upload, actor=actor)
+    upload.refresh_from_db()
+    assert upload.state == Upload.State.STORING
     return upload

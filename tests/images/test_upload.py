@@ -1,61 +1,22 @@
 """The life of an upload: checked, stored once and whole, discarded, resumed after a worker's death."""
 
-import contextlib
 import hashlib
-import threading
 import uuid
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from celery.exceptions import SoftTimeLimitExceeded
-from django.db import IntegrityError, connection, transaction
-from django.utils import timezone
+from django.db import transaction
 
 from readerstudy.accounts.models import AuditEntry, User
-from readerstudy.images import storing, tasks
+from readerstudy.images import tasks
 from readerstudy.images import upload as uploads
 from readerstudy.images.errors import ImagesError
-from readerstudy.images.lease import CHECKING, MAX_ATTEMPTS, STORING, LostLeaseError, claim
 from readerstudy.images.models import Image, ImageSet, Reference, Upload
 from tests.images import material
 from tests.images.material import good, manifest_of, picture, rows_for, zip_of
 
 State = Upload.State
-
-
-def checked(actor: User, n: int = 3) -> Upload:
-    upload = material.uploaded(actor, *good(n))
-    tasks.check_upload(upload.pk)
-    upload.refresh_from_db()
-    assert upload.state == State.CHECKED
-    assert upload.report["n_problems"] == 0, upload.report
-    return upload
-
-
-def asked(actor: User, n: int = 3) -> Upload:
-    upload = checked(actor, n)
-    uploads.request_store(upload, actor=actor)
-    upload.refresh_from_db()
-    assert upload.state == State.STORING
-    return upload
-
-
-@pytest.fixture
-def rung(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int]]:
-    """What the sweeper rings for, in place of messages to a broker."""
-    calls: list[tuple[str, int]] = []
-    monkeypatch.setattr(tasks.check_upload, "delay", lambda pk: calls.append(("check", pk)))
-    monkeypatch.setattr(tasks.store_upload, "delay", lambda pk: calls.append(("store", pk)))
-    return calls
-
-
-def let_time_pass(upload: Upload) -> None:
-    """The worker has not been heard of for longer than its lease, nor was it rung for."""
-    past = timezone.now() - timedelta(hours=1)
-    Upload.objects.filter(pk=upload.pk).update(rung_at=past)
-    Upload.objects.filter(pk=upload.pk, lease__isnull=False).update(lease_expires_at=past)
 
 
 def test_a_message_is_sent_when_the_row_is_there(
@@ -115,7 +76,7 @@ def test_contradictions_within_a_lesion_are_pointed_out(administrator: User) -> 
 
 
 def test_storing_makes_the_set_and_deletes_what_was_uploaded(administrator: User, storage: Path) -> None:
-    upload = asked(administrator)
+    upload = material.asked(administrator)
     assert material.stored_files(storage) == []  # the check stored nothing
     assert len(material.staged_files(storage)) == 2
     tasks.store_upload(upload.pk)
@@ -137,7 +98,7 @@ def test_storing_makes_the_set_and_deletes_what_was_uploaded(administrator: User
 
 
 def test_every_act_is_on_record(administrator: User) -> None:
-    upload = asked(administrator)
+    upload = material.asked(administrator)
     tasks.store_upload(upload.pk)
     other = material.uploaded(administrator, *good(), name="Another")
     uploads.discard(other, actor=administrator)
@@ -151,7 +112,7 @@ def test_every_act_is_on_record(administrator: User) -> None:
 
 
 def test_asking_and_storing_twice_makes_one_set(administrator: User, storage: Path) -> None:
-    upload = checked(administrator)
+    upload = material.checked(administrator)
     stale = Upload.objects.get(pk=upload.pk)
     uploads.request_store(upload, actor=administrator)
     uploads.request_store(stale, actor=administrator)  # a second tab, which has not seen the first
@@ -167,7 +128,7 @@ def test_asking_and_storing_twice_makes_one_set(administrator: User, storage: Pa
 
 
 def test_an_upload_that_was_not_asked_for_is_not_stored(administrator: User) -> None:
-    upload = checked(administrator)
+    upload = material.checked(administrator)
     tasks.store_upload(upload.pk)
     upload.refresh_from_db()
     assert upload.state == State.CHECKED
@@ -184,7 +145,7 @@ def test_discarding_deletes_everything(state: str, administrator: User, storage:
 
 
 def test_what_is_being_stored_cannot_be_discarded(administrator: User, storage: Path) -> None:
-    upload = asked(administrator)
+    upload = material.asked(administrator)
     with pytest.raises(ImagesError, match="cannot be discarded"):
         uploads.discard(upload, actor=administrator)
     assert len(material.staged_files(storage)) == 2
@@ -206,14 +167,14 @@ def test_discarding_stops_the_worker(administrator: User, monkeypatch: pytest.Mo
 
 
 def test_a_name_that_is_taken(administrator: User, storage: Path) -> None:
-    tasks.store_upload(asked(administrator).pk)
+    tasks.store_upload(material.asked(administrator).pk)
     with pytest.raises(ImagesError, match="“A set” already"):
         material.uploaded(administrator, *good())
     assert material.staged_files(storage) == []
 
 
 def test_a_name_that_is_under_way(administrator: User, storage: Path) -> None:
-    first = checked(administrator)
+    first = material.checked(administrator)
     with pytest.raises(ImagesError, match="under way"), transaction.atomic():
         material.uploaded(administrator, *good())
     assert len(material.staged_files(storage)) == 2  # the first one's
@@ -233,7 +194,7 @@ def test_what_is_mended_takes_the_place_of_what_was_refused(administrator: User,
 
 
 def test_a_name_taken_while_it_waited_fails_and_says_so(administrator: User, storage: Path) -> None:
-    upload = asked(administrator)
+    upload = material.asked(administrator)
     ImageSet.objects.create(
         name="A set", sha256="0" * 64, taxonomy_sha256="0" * 64, n_images=0, created_by=administrator
     )
@@ -242,205 +203,6 @@ def test_a_name_taken_while_it_waited_fails_and_says_so(administrator: User, sto
     assert upload.state == State.FAILED
     assert "“A set” already" in upload.error
     assert material.stored_files(storage) == []
-
-
-def test_of_two_claims_one_wins(administrator: User) -> None:
-    upload = material.uploaded(administrator, *good())
-    first = claim(upload.pk, CHECKING)
-    assert first is not None
-    assert claim(upload.pk, CHECKING) is None
-    assert claim(upload.pk, STORING) is None
-    assert first.upload.attempts == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_of_claims_at_the_same_moment_one_wins() -> None:
-    administrator = User.objects.create_user("admin@example.org", is_administrator=True)
-    upload = material.uploaded_quietly(administrator, *good())
-    n = 6
-    together, won, failed = threading.Barrier(n), [], []
-
-    def worker() -> None:
-        try:
-            together.wait()
-            if claim(upload.pk, CHECKING):
-                won.append(1)
-        except BaseException as error:
-            failed.append(error)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=worker) for _ in range(n)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failed == []
-    assert len(won) == 1
-    upload.refresh_from_db()
-    assert upload.attempts == 1
-
-
-def test_a_lease_that_was_lost_writes_nothing(administrator: User) -> None:
-    upload = material.uploaded(administrator, *good())
-    first = claim(upload.pk, CHECKING)
-    assert first is not None
-    let_time_pass(upload)
-    second = claim(upload.pk, CHECKING)
-    assert second is not None
-    for act in (lambda: first.progress(1, 1), lambda: first.finish(State.CHECKED), lambda: first.give_up("x")):
-        with pytest.raises(LostLeaseError):
-            act()
-    second.progress(2, 3)
-    upload.refresh_from_db()
-    assert (upload.state, upload.done, upload.total, upload.lease) == (State.CHECKING, 2, 3, second.upload.lease)
-
-
-def test_progress_is_stored_at_most_once_a_second(administrator: User, django_assert_num_queries: Any) -> None:
-    lease = claim(material.uploaded(administrator, *good()).pk, CHECKING)
-    assert lease is not None
-    with django_assert_num_queries(2):
-        for done in range(1001):
-            lease.progress(done, 1000)
-    lease.upload.refresh_from_db()
-    assert (lease.upload.done, lease.upload.total) == (1000, 1000)
-
-
-def test_the_sweeper_rings_for_what_nobody_works_on(administrator: User, rung: list[tuple[str, int]]) -> None:
-    never_heard = material.uploaded(administrator, *good(), name="never heard")
-    worker_died = material.uploaded(administrator, *good(), name="worker died")
-    assert claim(worker_died.pk, CHECKING)
-    at_work = material.uploaded(administrator, *good(), name="at work")
-    assert claim(at_work.pk, CHECKING)
-    fresh = material.uploaded(administrator, *good(), name="fresh")
-    done = checked(administrator)
-    for upload in (never_heard, worker_died, done):
-        let_time_pass(upload)
-    Upload.objects.filter(pk=at_work.pk).update(rung_at=timezone.now() - timedelta(hours=1))
-    assert tasks.sweep() == 2
-    assert sorted(rung) == sorted([("check", never_heard.pk), ("check", worker_died.pk)])
-    assert tasks.sweep() == 0  # it was only just rung for
-    assert fresh.pk not in {pk for _task, pk in rung}
-
-
-def test_a_check_whose_worker_was_killed_is_done_by_another(administrator: User, rung: list[tuple[str, int]]) -> None:
-    upload = material.uploaded(administrator, *good())
-    assert claim(upload.pk, CHECKING)  # and then the worker is gone
-    tasks.check_upload(upload.pk)
-    upload.refresh_from_db()
-    assert upload.state == State.CHECKING  # its lease has not run out
-    let_time_pass(upload)
-    assert tasks.sweep() == 1
-    tasks.check_upload(*[pk for _task, pk in rung])
-    upload.refresh_from_db()
-    assert (upload.state, upload.attempts) == (State.CHECKED, 0)
-
-
-class Killed(BaseException):
-    """In a test, a process that ends: nothing of it runs any more."""
-
-
-def kill_while_storing(upload: Upload, monkeypatch: pytest.MonkeyPatch, after: int) -> None:
-    """Leave database and storage as a worker does that is killed (-9) after so many pictures."""
-    written = 0
-    save = storing._save
-
-    def dying(path: str, content: bytes) -> None:
-        nonlocal written
-        if written == after:
-            raise Killed
-        written += 1
-        save(path, content)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(storing, "_save", dying)
-        patch.setattr(storing, "_files_removed_on_failure", lambda paths: contextlib.nullcontext())
-        with pytest.raises(Killed):
-            tasks.store_upload(upload.pk)
-
-
-def test_a_store_whose_worker_was_killed_is_done_by_another_and_leaves_no_file(
-    administrator: User, storage: Path, rung: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upload = asked(administrator, 4)
-    kill_while_storing(upload, monkeypatch, after=3)
-    assert len(material.stored_files(storage)) == 3
-    assert not ImageSet.objects.exists()
-    let_time_pass(upload)
-    assert tasks.sweep() == 1
-    assert rung == [("store", upload.pk)]
-    tasks.store_upload(upload.pk)
-    made = ImageSet.objects.get()
-    assert material.stored_files(storage) == sorted(image.file.name for image in made.images.all())
-    assert made.images.count() == 4
-
-
-def test_after_three_deaths_it_fails_and_leaves_no_file(
-    administrator: User, storage: Path, rung: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upload = asked(administrator)
-    for _ in range(MAX_ATTEMPTS):
-        kill_while_storing(upload, monkeypatch, after=2)
-        let_time_pass(upload)
-    assert tasks.sweep() == 0
-    assert rung == []
-    upload.refresh_from_db()
-    assert (upload.state, upload.lease) == (State.FAILED, None)
-    assert "ended 3 times" in upload.error
-    assert material.stored_files(storage) == []
-    assert not ImageSet.objects.exists()
-
-
-def test_files_left_between_commit_and_cleaning_are_removed_later(
-    administrator: User, storage: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    upload = asked(administrator)
-    with monkeypatch.context() as patch:
-        patch.setattr(tasks, "remove_staged_files", lambda upload: None)
-        tasks.store_upload(upload.pk)
-    assert len(material.staged_files(storage)) == 2
-    tasks.sweep()
-    assert material.staged_files(storage) == []
-    assert ImageSet.objects.count() == 1
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_transaction_that_fails_leaves_nothing(storage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    administrator = User.objects.create_user("admin@example.org", is_administrator=True)
-    upload = material.uploaded_quietly(administrator, *good())
-    tasks.check_upload(upload.pk)
-    Upload.objects.filter(pk=upload.pk).update(state=State.STORING)
-
-    def failing(*args: Any, **kwargs: Any) -> None:
-        assert Image.objects.count() == 3  # within the transaction
-        raise IntegrityError("a power cut, say")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Reference.objects, "bulk_create", failing)
-        tasks.store_upload(upload.pk)
-    upload.refresh_from_db()
-    assert not ImageSet.objects.exists()
-    assert not Image.objects.exists()
-    assert material.stored_files(storage) == []
-    # It is not the upload's fault: it is tried again.
-    assert (upload.state, upload.lease) == (State.STORING, None)
-    assert "a power cut" in upload.error
-    tasks.store_upload(upload.pk)
-    upload.refresh_from_db()
-    assert (upload.state, upload.error) == (State.STORED, "")
-    assert len(material.stored_files(storage)) == Image.objects.count() == 3
-
-
-def test_a_check_that_takes_too_long_ends(administrator: User, monkeypatch: pytest.MonkeyPatch) -> None:
-    def endless(*args: Any, **kwargs: Any) -> None:
-        raise SoftTimeLimitExceeded
-
-    upload = material.uploaded(administrator, *good())
-    monkeypatch.setattr("readerstudy.images.pixels._decode", endless)  # must not pass for a damaged picture
-    tasks.check_upload(upload.pk)
-    upload.refresh_from_db()
-    assert upload.state == State.FAILED
-    assert "longer than" in upload.error
 
 
 @pytest.mark.parametrize("task", ["check_upload", "store_upload", "sweep"])
@@ -455,7 +217,7 @@ def test_an_id_of_nothing(task: Any, db: None) -> None:
 
 
 def test_ids_tell_nothing_of_the_manifests_order(administrator: User) -> None:
-    upload = asked(administrator, 24)
+    upload = material.asked(administrator, 24)
     tasks.store_upload(upload.pk)
     made = ImageSet.objects.get()
     images = list(made.images.order_by("id").select_related("reference"))
