@@ -110,8 +110,7 @@ def test_readings_never_touch_the_reference_standard() -> None:
         f"{path}:{number}"
         for path in files
         for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
-        if ("Reference" in line.split("#")[0].replace("Reference-", "").replace("Referrer", "")
-        and "import" in line)
+        if ("Reference" in line.split("#")[0].replace("Reference-", "").replace("Referrer", "") and "import" in line)
         or "reference__" in line
         or ".reference" in line
     ]
@@ -162,7 +161,11 @@ def test_every_import_is_declared() -> None:
         "pytest-django": "pytest_django", "django-storages": "storages", "opentsne": "openTSNE",
         "axe-playwright-python": "axe_playwright_python",
     }  # fmt: skip
-    known = {import_name.get(name, name) for name in declared} | {"django", "redis", "kombu"}  # the last two: celery[redis]
+    known = {import_name.get(name, name) for name in declared} | {
+        "django",
+        "redis",
+        "kombu",
+    }  # the last two: celery[redis]
     ours = {"readerstudy", "model_core", "tests"}
     files = [*python_files("readerstudy"), *python_files("model_core"), *python_files("tests"), ROOT / "manage.py"]
     assert len(files) > 80
