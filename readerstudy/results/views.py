@@ -61,6 +61,7 @@ def _results_page(request: HttpRequest, study: Study, form: LookForm, status: in
         "results": found,
         "sections": page.sections(found, convention),
         "notices": list(dict.fromkeys(test.notice for test in found.tests if test.notice)),
+        "leaks_unknown": any(test.model and not test.model.leaks_checked for test in found.tests),
         "cannot_draw": unavailable(),
         "formats": list(MEDIA_TYPES),
         "browser_draws": ("png", "svg"),

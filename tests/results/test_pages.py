@@ -225,6 +225,11 @@ def test_a_leak_stands_above_the_figure(unblinded: Worked, researcher: User, res
     assert f"Cases: {unblinded.cases[0]}." in page
 
 
+def test_a_checkpoint_that_names_no_training_image_is_said_to(unblinded: Worked, researcher_client: Client) -> None:
+    page = researcher_client.get(reverse("results", args=[unblinded.study.pk])).content.decode()
+    assert page.count("checkpoint does not say which images it was trained on. Whether") == 1
+
+
 def test_the_notice_of_drawn_pictures(unblinded: Worked, researcher_client: Client) -> None:
     ImageSet.objects.update(notice="Drawn by a program; no patient.")
     page = researcher_client.get(reverse("results", args=[unblinded.study.pk])).content.decode()
