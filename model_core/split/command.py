@@ -119,7 +119,7 @@ def _split(
     for name, n in results["parts"].items():
         print(f"{column} {name}: {n} images, {len(table[name])} classes")
     for reason, n in results["screened"].items():
-        print(f"{reason}: {n} images, {'to leave out of the fold tested on' if args.folds else 'none of them tested on'}")
+        print(f"{reason}: {n} images, {'to leave out of tested folds' if args.folds else 'none is tested on'}")
     _warn_of_few(results["groups_by_class"], args.folds or len(fractions), column)
     return 0
 
