@@ -107,7 +107,7 @@ class ActivationCache:
 
 
 class CachedPictures:
-    """A source of activations in place of pictures; each epoch shows the next view of a picture, or the plain one."""
+    """Activations in place of pictures; each epoch shows the next view of a picture (the plain one is one of them)."""
 
     def __init__(self, cache: ActivationCache, digests: Sequence[PictureDigests], *, augmented: bool) -> None:
         self._array = cache.array()
@@ -116,7 +116,7 @@ class CachedPictures:
 
     def read(self, index: int, epoch: int) -> NDArray[np.float16]:
         row = int(self._rows[index])
-        view = 1 + (row + epoch) % self._views if self._views else 0
+        view = (row + epoch) % (1 + self._views)
         return np.array(self._array[row, view])
 
     def batch(self, items: Sequence[Any], indices: NDArray[np.intp], epoch: int, device: torch.device) -> Tensor:
