@@ -259,6 +259,8 @@ def _draw_cases(test: Test) -> None:
 @transaction.atomic
 def close_study(study: Study, *, actor: User) -> None:
     """No reader is invited and no answer taken from now on. Raises StudiesError unless the study is open."""
+    # Waits for answers that are being stored, so that none is later than `closed_at`.
+    Study.objects.select_for_update().get(pk=study.pk)
     now = timezone.now()
     if not Study.objects.filter(pk=study.pk, state=Study.State.OPEN).update(state=Study.State.CLOSED, closed_at=now):
         raise StudiesError(_("Only an open study can be closed; “%(title)s” is not open.") % {"title": study.title})
