@@ -17,6 +17,9 @@ from readerstudy.readings.recording import Outcome, record_answer
 from readerstudy.studies.models import Study
 from tests.builders import accepted_reader, open_study
 from tests.conftest import signed_in
+from tests.readings.browsing import page
+
+__all__ = ["page"]  # a fixture
 
 
 @pytest.fixture
@@ -66,7 +69,7 @@ def answer_all(reading: Reading) -> None:
         answer(reading, position)
 
 
-def page(reading: Reading) -> str:
+def address_of(reading: Reading) -> str:
     return reverse("read", args=[reading.uuid])
 
 

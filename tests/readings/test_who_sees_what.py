@@ -22,7 +22,7 @@ from readerstudy.studies import protocol
 from readerstudy.studies.models import Case, CaseImage, Study
 from tests.builders import accepted_reader, image_set
 from tests.conftest import signed_in
-from tests.readings.conftest import answer, answer_all, form, item_at, page, picture
+from tests.readings.conftest import address_of, answer, answer_all, form, item_at, picture
 
 
 def bytes_of(image: Image) -> bytes:
@@ -80,7 +80,7 @@ def test_a_case_of_several_pictures_shows_them_in_order(
     case: Case = item_at(reading, 1).case
     second = image_set(administrator, diagnoses=["melanoma"]).images.get()
     CaseImage.objects.create(case=case, image=second, position=2)
-    content = reader_client.get(page(reading)).content.decode()
+    content = reader_client.get(address_of(reading)).content.decode()
     assert re.findall(r'<img src="([^"]+)"', content) == [picture(item_at(reading, 1), n) for n in (1, 2)]
     response = reader_client.get(picture(item_at(reading, 1), 2))
     assert b"".join(response.streaming_content) == bytes_of(second)
@@ -98,7 +98,7 @@ def addresses(reading: Reading) -> list[str]:
 def test_another_readers_reading_does_not_exist(study: Study, reading: Reading) -> None:
     client = signed_in(accepted_reader(study).user)
     assert [client.get(address).status_code for address in addresses(reading)] == [404] * 4
-    assert client.post(page(reading), {}).status_code == 404
+    assert client.post(address_of(reading), {}).status_code == 404
 
 
 def test_a_picture_under_another_reading_does_not_exist(study: Study, reading: Reading) -> None:
@@ -124,7 +124,7 @@ def test_a_reader_who_becomes_a_researcher_reads_no_further(reader: Reader, read
 def test_nothing_for_who_withdrew(administrator: User, reader: Reader, reading: Reading, reader_client: Client) -> None:
     invitations.withdraw(reader, actor=administrator)
     assert [reader_client.get(address).status_code for address in addresses(reading)] == [404] * 4
-    assert reader_client.post(page(reading), {}).status_code == 404
+    assert reader_client.post(address_of(reading), {}).status_code == 404
 
 
 def test_nothing_without_consent(administrator: User, study: Study) -> None:
@@ -142,7 +142,7 @@ def test_nothing_without_consent(administrator: User, study: Study) -> None:
 def test_who_is_nobody_signs_in(client: Client, reading: Reading) -> None:
     to_sign_in = reverse("account_login")
     pages = [
-        page(reading),
+        address_of(reading),
         reverse("read-done", args=[reading.uuid]),
         picture(item_at(reading, 1)),
         reverse("reading-start"),
@@ -151,7 +151,7 @@ def test_who_is_nobody_signs_in(client: Client, reading: Reading) -> None:
         response = client.get(address)
         assert response.status_code == 302
         assert response.url.startswith(to_sign_in)
-    assert client.post(page(reading), {}).url.startswith(to_sign_in)
+    assert client.post(address_of(reading), {}).url.startswith(to_sign_in)
     assert not Answer.objects.exists()
 
 
@@ -160,9 +160,9 @@ def test_a_study_that_is_closed_meanwhile_says_so_kindly(
 ) -> None:
     answer(reading, 1)
     answer(reading, 2)
-    data = form(reading, reader_client.get(page(reading)))
+    data = form(reading, reader_client.get(address_of(reading)))
     protocol.close_study(study, actor=administrator)
-    for response in (reader_client.get(page(reading)), reader_client.post(page(reading), data)):
+    for response in (reader_client.get(address_of(reading)), reader_client.post(address_of(reading), data)):
         assert response.status_code == 410
         assert "The study was closed. Your answers to 2 cases are kept." in response.content.decode()
     assert reader_client.get(picture(item_at(reading, 3))).status_code == 410
@@ -185,7 +185,7 @@ def test_done_stays_when_the_study_is_closed(
 def test_other_methods_are_refused(reader_client: Client, reading: Reading) -> None:
     methods = ["PUT", "PATCH", "DELETE", "OPTIONS"]
     refused = dict.fromkeys(methods, 405)
-    assert statuses(reader_client, page(reading), methods) == refused
+    assert statuses(reader_client, address_of(reading), methods) == refused
     for address in (*addresses(reading)[1:], reverse("reading-start")):
         assert statuses(reader_client, address, methods) == refused
     for address in (reverse("read-done", args=[reading.uuid]), picture(item_at(reading, 1)), reverse("reading-start")):
@@ -196,7 +196,7 @@ def test_a_head_request_tells_what_a_get_would_without_its_body(reader_client: C
     response = reader_client.head(picture(item_at(reading, 1)))
     assert response.status_code == 200
     assert b"".join(response.streaming_content) == b""
-    assert reader_client.head(page(reading)).status_code == 200
+    assert reader_client.head(address_of(reading)).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_whole_session_asks_for_no_truth_no_score_and_nobody_else(
     for position in range(1, 8):
         assert ask(reader_client.get, picture(item_at(reading, position))).status_code == 200
         assert ask(reader_client.get, reverse("api-read", args=[reading.uuid])).status_code == 200
-        response = ask(reader_client.post, page(reading), form(reading, response), follow=True)
+        response = ask(reader_client.post, address_of(reading), form(reading, response), follow=True)
     assert "All your answers are stored" in response.content.decode()
     assert len(asked) > 100
     hidden = [
