@@ -74,21 +74,21 @@ def skin_type(text: str) -> str:
 
 def confirmation(text: str) -> str:
     """Raises: ValueError."""
-    if not (text := known(text).casefold()):
+    if not (lower := known(text).casefold()):
         return "unknown"
     try:
-        return _CONFIRMATION[text]
+        return _CONFIRMATION[lower]
     except KeyError:
         raise ValueError(f"{text!r} is not a known way to confirm a diagnosis") from None
 
 
 def modality(text: str) -> str:
     """`clinical` or `dermoscopy`, from names such as the ISIC Archive's "TBP tile: close-up". Raises: ValueError."""
-    if not (text := known(text).casefold()):
+    if not (lower := known(text).casefold()):
         return ""
-    if text.startswith("dermoscop"):
+    if lower.startswith("dermoscop"):
         return "dermoscopy"
-    if text.startswith(("clinical", "overview", "tbp tile")):
+    if lower.startswith(("clinical", "overview", "tbp tile")):
         return "clinical"
     raise ValueError(f"{text!r} is neither a clinical photograph nor dermoscopy")
 
