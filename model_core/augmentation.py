@@ -47,9 +47,9 @@ def inscribed_rectangle(width: ArrayLike, height: ArrayLike, angle: ArrayLike) -
 
     A concentric upright w x h lies within the rotated rectangle where, with c = |cos|, s = |sin|,
         c w + s h <= width   and   s w + c h <= height
-    (its corners against the four edges; Boyd and Vandenberghe, Convex Optimization, 2004, exercise 8.16: the largest box
-    within a polyhedron). Of one constraint alone, w h is largest where its two terms are equal; that holds if the other
-    constraint allows it, else both are equalities. Broadcasts; returns (..., 2): w, h.
+    (its corners against the four edges; Boyd and Vandenberghe, Convex Optimization, 2004, exercise 8.16: the largest
+    box within a polyhedron). Of one constraint alone, w h is largest where its two terms are equal; that holds if the
+    other constraint allows it, else both are equalities. Broadcasts; returns (..., 2): w, h.
     """
     width, height, angle = np.broadcast_arrays(*(np.asarray(v, np.float64) for v in (width, height, angle)))
     radians = np.deg2rad(angle % 180)

@@ -1,7 +1,7 @@
-"""What the frozen part of a network makes of each picture, kept on disk: the rest can then be trained in minutes on a CPU.
+"""What the frozen part of a network makes of each picture, kept on disk: a CPU can then train the rest in minutes.
 
-One folder holds `activations.f16` (rows of float16: a picture's views, height, width, channels), `rows.csv` (which row is
-which picture, by the SHA-256 of its file; a row is listed once it is whole), and `about.json`, what it was made with.
+One folder holds `activations.f16` (rows of float16: a picture's views, height, width, channels), `rows.csv` (which row
+is which picture, by the SHA-256 of its file; a row is listed once it is whole), and `about.json`, made with what.
 Pictures can be added later, and a stopped run goes on where it was: training, validation and every fold share it.
 """
 
@@ -62,7 +62,7 @@ class ActivationCache:
     def array(self, mode: str = "r") -> NDArray[np.float16]:
         """(rows, 1 + views, height, width, channels), a map of the file."""
         row = int(np.prod(self.shape)) * 2
-        return np.memmap(self._data, np.float16, mode, shape=(os.path.getsize(self._data) // row, *self.shape))  # type: ignore[call-overload,no-any-return]
+        return np.memmap(self._data, np.float16, mode, shape=(os.path.getsize(self._data) // row, *self.shape))  # type: ignore[call-overload]
 
     def _extend(self, rows: int) -> None:
         with self._data.open("ab") as file:

@@ -26,7 +26,7 @@ class ClassRule:
 
     def __post_init__(self) -> None:
         if sum((self.max_class_size is not None, self.level is not None, bool(self.nodes))) > 1:
-            raise DataError("Classes are made by their largest size, by a level, or from a list of nodes: give only one.")
+            raise DataError("Classes are made by their largest size, by a level, or from a list of nodes: give one.")
 
     def classes(self, images: Sequence[LabelledImage], taxonomy: Taxonomy) -> tuple[TrainingClass, ...]:
         """The classes that these images give, each with at least one. Raises: TaxonomyError, DataError."""

@@ -13,7 +13,7 @@ import typing
 from pathlib import Path
 from typing import Any
 
-from model_core.dataset import read_labelled_images
+from model_core.dataset import LabelledImage, read_labelled_images
 from model_core.provenance import write_record
 from model_core.taxonomy import Taxonomy
 from model_core.train.classes import ClassRule
@@ -22,14 +22,14 @@ from model_core.train.config import CHOICES, RECIPES, TrainingConfig
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Fine-tune Inception v3 on labelled images. The same command, given again, goes on with a run that was stopped. "
-        "With several GPUs: torchrun --nproc-per-node N -m model_core train ..."
+        "Fine-tune Inception v3 on labelled images. The same command, given again, goes on with a run that was "
+        "stopped. With several GPUs: torchrun --nproc-per-node N -m model_core train ..."
     )
     parser.add_argument("--manifest", type=Path, required=True, help="CSV: file, diagnosis[, lesion_id, patient_id]")
     parser.add_argument("--images", type=Path, required=True, help="the folder that `file` is relative to")
     parser.add_argument("--validation", type=Path, help="manifest of the images on which the best epoch is chosen")
     parser.add_argument("--validation-images", type=Path, help="their folder (default: --images)")
-    parser.add_argument("--out", type=Path, required=True, help="the run's folder: model.safetensors, log.csv, state.pt")
+    parser.add_argument("--out", type=Path, required=True, help="a folder: model.safetensors, log.csv, state.pt")
     parser.add_argument("--subject", default="", help="what the images are, for the model's card")
     parser.add_argument("--restart", action="store_true", help="forget the state of an earlier run in --out")
     add_class_arguments(parser)
@@ -47,7 +47,7 @@ def add_class_arguments(parser: argparse.ArgumentParser) -> None:
 def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     """An option for each field of `TrainingConfig`, explained by its comment; the default is the recipe's."""
     group = parser.add_argument_group("recipe, and changes to it")
-    group.add_argument("--recipe", choices=tuple(RECIPES), default="paper", help="the defaults of what follows")
+    group.add_argument("--recipe", choices=RECIPES, default="paper", help="the defaults of what follows")
     group.add_argument("--cache", type=Path, help="folder for the frozen part's activations, with --train-from")
     comments = field_comments()
     hints = typing.get_type_hints(TrainingConfig)
@@ -86,7 +86,7 @@ def config_from(args: argparse.Namespace) -> TrainingConfig:
     """The recipe with the changes that were given. Raises: DataError."""
     names = [f.name for f in dataclasses.fields(TrainingConfig)]
     changes = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return RECIPES[args.recipe](**changes)
+    return TrainingConfig.modern(**changes) if args.recipe == "modern" else TrainingConfig(**changes)
 
 
 def rule_from(args: argparse.Namespace) -> ClassRule:
@@ -99,12 +99,12 @@ def run(args: argparse.Namespace) -> int:
     config, rule = config_from(args), rule_from(args)
     taxonomy = Taxonomy.read_csv(args.taxonomy) if args.taxonomy else Taxonomy.default()
     images = read_labelled_images(args.manifest, args.images, taxonomy, absent_too=True)
-    validation = ()
+    validation: tuple[LabelledImage, ...] = ()
     if args.validation:
         folder = args.validation_images or args.images
         validation = read_labelled_images(args.validation, folder, taxonomy, absent_too=True)
 
-    from model_core.train.loop import Interrupted
+    from model_core.train.loop import StoppedError
     from model_core.train.run import MODEL, train
 
     try:
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
             images, args.out, config, taxonomy=taxonomy, rule=rule, validation=validation, cache=args.cache,
             subject=args.subject, restart=args.restart,
         )  # fmt: skip
-    except Interrupted as stopped:
+    except StoppedError as stopped:
         print(stopped, file=sys.stderr)
         return 130
     if int(os.environ.get("RANK", "0")) == 0:

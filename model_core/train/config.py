@@ -116,4 +116,4 @@ class TrainingConfig:
         return cls(**{**values, **changes})
 
 
-RECIPES = {"paper": TrainingConfig, "modern": TrainingConfig.modern}
+RECIPES = ("paper", "modern")

@@ -10,7 +10,7 @@ import json
 import math
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,12 +32,12 @@ from model_core.train.validation import LabelledPictures, averaged, save_best, v
 from model_core.train.workers import Workers
 
 
-class Interrupted(Exception):
+class StoppedError(Exception):
     """The run was asked to stop, and can be resumed."""
 
 
 class TrainedPart(nn.Module):
-    """The network as a step runs it: a frozen part without gradients, unless its activations come ready, and the rest."""
+    """The network as a step runs it: a frozen part without gradients, unless its activations come in, and the rest."""
 
     def __init__(self, network: InceptionV3, train_from: str | None, *, input_is_cached: bool) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ def fit(
 
     network: with its weights, on the CPU. cached: the sources give what the block `train_from` takes.
     folder: of `state.pt`, from which a stopped run goes on, `best.pt` and `log.csv`.
-    Raises: Interrupted after Ctrl-C or SIGTERM, with the state saved; DataError.
+    Raises: StoppedError after Ctrl-C or SIGTERM, with the state saved; DataError.
     """
     n_classes = network.fc.out_features
     device = workers.device
@@ -93,7 +93,7 @@ def fit(
                     save_state(folder / "state.pt", trained, at, config, data)
                     saved = time.monotonic()
                 if halt:
-                    raise Interrupted(
+                    raise StoppedError(
                         f"Stopped in epoch {at.epoch + 1} after step {at.step}; the state is in {folder}: "
                         "the same command goes on from there."
                     )
@@ -147,7 +147,7 @@ def _steps(
             loss = step_loss(outputs, targets, loaded, config, weights)
             trained.optimizer.zero_grad(set_to_none=True)
             # DistributedDataParallel takes the mean over processes; the step's gradient is their sum
-            (loss * workers.processes).backward()  # type: ignore[no-untyped-call]
+            (loss * workers.processes).backward()
             trained.optimizer.step()
             if trained.average:
                 trained.average.update(trained.network)
@@ -181,9 +181,7 @@ def step_loss(
     total = torch.zeros((), device=targets.device)
     for logits, factor in zip(outputs, (1.0, config.auxiliary_weight), strict=True):
         if logits is not None:
-            losses = functional.cross_entropy(
-                logits, targets, reduction="none", label_smoothing=config.label_smoothing
-            )
+            losses = functional.cross_entropy(logits, targets, reduction="none", label_smoothing=config.label_smoothing)
             total = total + factor * (losses * weight).sum() / loaded.step.total
     return total
 
@@ -262,8 +260,6 @@ def stop_signals() -> Iterator[Stop]:
 
 
 def _data_digest(training: LabelledPictures, validation: LabelledPictures | None, n_classes: int) -> str:
-    parts = [n_classes]
-    for pictures in (training, validation):
-        if pictures is not None:
-            parts.append([[i.path.name, int(t)] for i, t in zip(pictures.images, pictures.targets, strict=True)])
+    sets = [s for s in (training, validation) if s is not None]
+    parts = [n_classes, *([[i.path.name, int(t)] for i, t in zip(s.images, s.targets, strict=True)] for s in sets)]
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()

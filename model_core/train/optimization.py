@@ -19,8 +19,8 @@ class RMSProp(Optimizer):
         m <- momentum m + rate g / sqrt(s + epsilon)
         w <- w - m
 
-    torch's own starts s at 0 and adds epsilon outside the root: with the paper's epsilon of 0.1 the first steps would be
-    about four times as long. Source: tf.compat.v1.train.RMSPropOptimizer; Tieleman and Hinton, Coursera, lecture 6.5.
+    torch's own starts s at 0 and adds epsilon outside the root: with the paper's epsilon of 0.1 the first steps would
+    be about four times as long. Source: tf.compat.v1.train.RMSPropOptimizer; Tieleman and Hinton 2012, lecture 6.5.
     """
 
     def __init__(

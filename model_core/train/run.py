@@ -14,7 +14,7 @@ from model_core.dataset import LabelledImage, leak_digests, lesion_key
 from model_core.fit import HeadSettings, prepared_backbone
 from model_core.inference import calculates_bfloat16, find_device
 from model_core.manifest import DataError
-from model_core.network import Backbone, InceptionOptions, InceptionV3, build_network
+from model_core.network import Backbone, InceptionV3, build_network
 from model_core.provenance import versions
 from model_core.taxonomy import Taxonomy, TrainingClass
 from model_core.train.activations import ActivationCache, CachedPictures, describe
@@ -45,10 +45,10 @@ def train(
 ) -> CheckpointMetadata:
     """Fine-tune a network and write `out`/model.safetensors. A run that was stopped goes on where it was.
 
-    out: a folder, made where it is not there. validation: images on which the best epoch is chosen; those that lie in no
+    out: a folder, made where it is not there. validation: images on which the best epoch is chosen; those in no
     training class are left out. cache: folder of the frozen part's activations, with `config.train_from`.
     subject: what the images are, for the model's card. restart: forget the state that is in the folder.
-    Raises: DataError, CheckpointError, TaxonomyError with one sentence; loop.Interrupted after Ctrl-C.
+    Raises: DataError, CheckpointError, TaxonomyError with one sentence; loop.StoppedError after Ctrl-C.
     """
     config, taxonomy = config or TrainingConfig(), taxonomy or Taxonomy.default()
     out = Path(out)
@@ -137,7 +137,7 @@ def _examine(
 def _in_classes(found: Examined, classes: Sequence[TrainingClass]) -> Examined:
     kept = in_classes(found.images, classes)
     lost = Counter(i.disease for i in found.images) - Counter(found.images[i].disease for i in kept)
-    outside = tuple((f"{n} images of {disease}", "no training class holds this diagnosis") for disease, n in lost.items())
+    outside = tuple((f"{n} images of {node}", "no training class holds this diagnosis") for node, n in lost.items())
     return Examined(
         tuple(found.images[i] for i in kept), tuple(found.digests[i] for i in kept), (*found.skipped, *outside)
     )
@@ -166,7 +166,12 @@ def _filled_cache(
 
 
 def _source(
-    found: Examined, preprocessing: Preprocessing, config: TrainingConfig, cache: ActivationCache | None, *, training: bool
+    found: Examined,
+    preprocessing: Preprocessing,
+    config: TrainingConfig,
+    cache: ActivationCache | None,
+    *,
+    training: bool,
 ) -> PictureSource:
     if cache is not None:
         return CachedPictures(cache, found.digests, augmented=training and config.augment)
@@ -197,8 +202,8 @@ def _training(
         f"{' of ' + ' and '.join(known) if known else ', whose lesions and patients are not known'}, in {len(classes)} "
         f"training classes: {diagnoses}{' and more' if len(counts) > 12 else ''}. Started from {backbone.source}"
         f"{f' (SHA-256 {backbone.sha256})' if backbone.sha256 else ''}. {reached.epoch} epochs, the best was "
-        f"{reached.best_epoch}; {config.optimizer}, learning rate {config.learning_rate:g}, {config.size} x {config.size} "
-        f"pixels, seed {config.seed}. Not a medical device."
+        f"{reached.best_epoch}; {config.optimizer}, learning rate {config.learning_rate:g}, {config.size} x "
+        f"{config.size} pixels, seed {config.seed}. Not a medical device."
     )
     return {
         "card": card,

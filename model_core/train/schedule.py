@@ -51,9 +51,9 @@ def epoch_order(targets: NDArray[np.intp], n_classes: int, config: TrainingConfi
 def epoch_steps(order: NDArray[np.intp], batch_size: int, *, rank: int = 0, processes: int = 1) -> list[Step]:
     """The steps of an epoch for one of several processes.
 
-    The order is cut into as few batches as have at most `batch_size` images, whose sizes differ by at most one, and each
-    batch among the processes likewise: every image is seen exactly once, and there is no small last batch that batch
-    normalisation would suffer from. Raises: DataError where a process would have nothing to do.
+    The order is cut into as few batches as have at most `batch_size` images, whose sizes differ by at most one, and
+    each batch among the processes likewise: every image is seen exactly once, and there is no small last batch that
+    batch normalisation would suffer from. Raises: DataError where a process would have nothing to do.
     """
     if len(order) < processes or batch_size < processes:
         raise DataError(f"{processes} processes need at least as many images in a step; there are {len(order)}.")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,3 +95,17 @@ def write_log(path: Path, at: Progress) -> None:
     columns = list(dict.fromkeys(name for row in at.history for name in row))
     lines = [",".join(columns), *(",".join(f"{row.get(c, '')}" for c in columns) for row in at.history)]
     write_atomically(path, ("\n".join(lines) + "\n").encode())
+
+
+def scores(network: InceptionV3, pictures: PictureSource, images: Sequence[LabelledImage], cut: str,
+           config: TrainingConfig, device: torch.device) -> NDArray[np.float32]:  # fmt: skip
+    """(n, k) probabilities from a source that gives what the block `cut` takes."""
+    network.eval().to(device, memory_format=torch.channels_last)
+    found = np.zeros((len(images), network.fc.out_features), np.float32)
+    steps = epoch_steps(np.arange(len(images)), config.batch_size)
+    loader = load_steps(steps, pictures, images, epoch=0, device=device, threads=config.threads, refuse=True)
+    for loaded in loader:
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, config.precision == "bfloat16"):
+            logits = network.above(loaded.x, cut)[0]
+        found[loaded.step.images] = torch.softmax(logits.float(), 1).cpu().numpy()
+    return found

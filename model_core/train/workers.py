@@ -34,7 +34,7 @@ class Workers:
 
     def any(self, flag: bool) -> bool:
         """Whether it is so in any process: all then do the same."""
-        return self.processes > 1 and bool(self.sum(torch.tensor(float(flag)))) or flag
+        return bool(self.sum(torch.tensor(float(flag)))) if self.processes > 1 else flag
 
     def wait(self) -> None:
         """Until every process is here."""

@@ -1,0 +1,140 @@
+"""`python -m model_core evaluate`: a checkpoint on a manifest."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model_core.dataset import LabelledImage, read_labelled_images
+from model_core.evaluation import Evaluation, NamedTest, evaluate
+from model_core.manifest import DataError
+from model_core.provenance import write_record
+from model_core.taxonomy import Taxonomy, TrainingClass
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Score a manifest with a checkpoint, and compare with its diagnoses: every node by summation, AUCs of named "
+        "tests restricted to their nodes, confusion matrices and calibration at every level of the taxonomy."
+    )
+    parser.add_argument("--model", type=Path, required=True, help="a checkpoint (.safetensors)")
+    parser.add_argument("--manifest", type=Path, required=True, help="CSV: file, diagnosis[, lesion_id, patient_id]")
+    parser.add_argument("--images", type=Path, required=True, help="the folder that `file` is relative to")
+    parser.add_argument("--out", type=Path, required=True, help="a folder: report.json, report.txt, and CSV files")
+    parser.add_argument(
+        "--test",
+        action="append",
+        default=[],
+        metavar="POSITIVE:NEGATIVE",
+        help="an AUC, such as melanoma:benign-melanocytic; several nodes of a side joined by +; may be repeated",
+    )
+    parser.add_argument("--level", type=int, action="append", help="a level to look at; may be repeated (default: all)")
+    parser.add_argument("--bad-images", choices=("skip", "refuse"), default="skip")
+    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap intervals")
+    parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), help="default: bfloat16 where it is faster")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report and a record beside it; print the table."""
+    from model_core.inference import Classifier
+
+    classifier = Classifier.load(args.model, args.device, args.precision)
+    taxonomy = classifier.metadata.taxonomy()
+    names = Taxonomy(taxonomy.rows, taxonomy.source, Taxonomy.default().synonyms)  # a manifest may use other names
+    images = read_labelled_images(args.manifest, args.images, names, absent_too=True)
+    tests = [NamedTest.parse(text, names) for text in args.test]
+    for test in tests:  # refuse what cannot be answered before the work
+        taxonomy.restricted_share(
+            classifier.classes, np.ones((1, len(classifier.classes))), test.positive, test.negative
+        )
+    probabilities, failures = _scored(classifier, images, args)
+    kept = [i for i in range(len(images)) if i not in failures]
+    if not kept:
+        raise DataError("None of the pictures could be scored.")
+    chosen = [images[i] for i in kept]
+    found = evaluate(chosen, probabilities[kept], classifier.classes, taxonomy, tests=tests, levels=args.level,
+                     seed=args.seed)  # fmt: skip
+    args.out.mkdir(parents=True, exist_ok=True)
+    files = _write(args.out, found, images, probabilities, classifier.classes, taxonomy, args.images)
+    results = {"n_images": len(chosen), "failures": {str(images[i].path): r for i, r in failures.items()}}
+    write_record(args.out / "report.json", "evaluate", args, inputs=[args.model, args.manifest, args.images],
+                 outputs=files, results=results)  # fmt: skip
+    for i, reason in failures.items():
+        print(f"Left out: {images[i].path}: {reason}")
+    print(found.table())
+    return 0
+
+
+def _scored(
+    classifier: object, images: Sequence[LabelledImage], args: argparse.Namespace
+) -> tuple[NDArray[np.float32], dict[int, str]]:
+    """(n, k) probabilities, and the reasons of the rows that have none."""
+    from tqdm import tqdm
+
+    from model_core.inference import Classifier
+
+    assert isinstance(classifier, Classifier)
+    rows, failures = [], {}
+    with tqdm(total=len(images), unit=" pictures", desc="Scoring") as bar:
+        for batch in classifier.stream((image.path for image in images), args.batch_size):
+            rows.append(batch.probabilities)
+            failures.update({failure.index: failure.reason for failure in batch.failures})
+            if failures and args.bad_images == "refuse":
+                index, reason = next(iter(failures.items()))
+                raise DataError(f"{images[index].path}: {reason}")
+            bar.update(len(batch.probabilities))
+    return np.concatenate(rows), failures
+
+
+def _write(
+    out: Path,
+    found: Evaluation,
+    images: Sequence[LabelledImage],
+    probabilities: NDArray[np.float32],
+    classes: Sequence[TrainingClass],
+    taxonomy: Taxonomy,
+    folder: Path,
+) -> list[Path]:
+    """The report as JSON and text, a CSV of each confusion matrix, one of all probabilities, one of all nodes."""
+    (out / "report.json").write_text(json.dumps(found.to_json(), indent=1, ensure_ascii=False) + "\n", "utf-8")
+    (out / "report.txt").write_text(found.table() + "\n", "utf-8")
+    files = [out / "report.txt"]
+    for level in found.levels:
+        path = out / f"confusion_{level.name.replace(' ', '_')}.csv"
+        matrix = level.confusion
+        counts = [[name, *row.tolist()] for name, row in zip(matrix.names, matrix.counts, strict=True)]
+        _write_csv(path, ["truth", *matrix.names], counts)
+        files.append(path)
+    nodes = _summable(classes, taxonomy)
+    sums = taxonomy.sum_probabilities(classes, probabilities, nodes)
+    names = [[i.path.relative_to(folder).as_posix(), i.disease] for i in images]
+    for path, columns, values in (
+        (out / "probabilities.csv", [c.id for c in classes], probabilities.astype(float)),
+        (out / "nodes.csv", nodes, sums),
+    ):
+        rows = [[*name, *("" if v != v else f"{v:.8f}" for v in row)] for name, row in zip(names, values, strict=True)]
+        _write_csv(path, ["file", "diagnosis", *columns], rows)
+        files.append(path)
+    return files
+
+
+def _summable(classes: Sequence[TrainingClass], taxonomy: Taxonomy) -> list[str]:
+    """The nodes that have a probability: those above or equal to a training class, in the taxonomy's order."""
+    above = {node for c in classes for node in (c.node, *taxonomy.ancestors(c.node))}
+    inside = {d for c in classes for d in c.diseases if d != c.node}
+    return [node for node in taxonomy.nodes if node in above and node not in inside]
+
+
+def _write_csv(path: Path, header: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(header)
+        writer.writerows(rows)
