@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.http import Http404
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from readerstudy.accounts.models import User
@@ -30,6 +31,8 @@ def reading_for(user: User, uuid: UUID, *, in_closed_study: bool = False) -> Rea
 def closed(reading: Reading) -> ReadingsError:
     """The refusal for whoever still reads in a study that was closed."""
     kept = Answer.objects.filter(item__reading=reading).values("item").distinct().count()
+    if not kept:
+        return ReadingsError("closed", _("The study was closed."))
     message = ngettext(
         "The study was closed. Your answer to %(kept)s case is kept.",
         "The study was closed. Your answers to %(kept)s cases are kept.",

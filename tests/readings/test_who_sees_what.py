@@ -158,8 +158,8 @@ def test_who_is_nobody_signs_in(client: Client, reading: Reading) -> None:
 def test_a_study_that_is_closed_meanwhile_says_so_kindly(
     administrator: User, study: Study, reader_client: Client, reading: Reading
 ) -> None:
-    answer(reading, 1)
-    answer(reading, 2)
+    for position in (1, 2):
+        answer(reading, position)
     data = form(reading, reader_client.get(address_of(reading)))
     protocol.close_study(study, actor=administrator)
     for response in (reader_client.get(address_of(reading)), reader_client.post(address_of(reading), data)):
@@ -168,6 +168,15 @@ def test_a_study_that_is_closed_meanwhile_says_so_kindly(
     assert reader_client.get(picture(item_at(reading, 3))).status_code == 410
     assert reader_client.get(reverse("reading-start")).url == reverse("home")
     assert Answer.objects.count() == 2
+
+
+def test_a_study_that_is_closed_before_the_first_answer_says_no_more_than_that(
+    administrator: User, study: Study, reader_client: Client, reading: Reading
+) -> None:
+    protocol.close_study(study, actor=administrator)
+    content = reader_client.get(address_of(reading)).content.decode()
+    assert "The study was closed." in content
+    assert "kept" not in content
 
 
 def test_done_stays_when_the_study_is_closed(
