@@ -16,7 +16,7 @@ from readerstudy.studies.models import Test
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The images (ids, in the order of their SHA-256) that a test may be drawn from, at most one of each lesion."""
+    """The images (ids, in the order of their pixels' SHA-256) that a test may be drawn from, at most one of each lesion."""
 
     positives: tuple[int, ...]
     negatives: tuple[int, ...]
@@ -70,7 +70,9 @@ def pool_of(test: Test) -> Pool:
         references = references.filter(confirmation=Confirmation.HISTOPATHOLOGY)
     # By content, so that the same images give the same draw in every database.
     rows = sorted(
-        references.values_list("image__sha256", "image_id", "diagnosis", "confirmation", "patient_id", "lesion_id")
+        references.values_list(
+            "image__pixels_sha256", "image_id", "diagnosis", "confirmation", "patient_id", "lesion_id"
+        )
     )
     classes: dict[tuple[str, str], set[bool]] = {}
     for _sha256, _image, diagnosis, _confirmation, patient, lesion in rows:
