@@ -16,7 +16,7 @@ from readerstudy.studies.models import Test
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """The images (ids, in the order of their pixels' SHA-256) that a test may be drawn from, at most one of each lesion."""
+    """The images that a test may be drawn from (ids, by the SHA-256 of their pixels), at most one of each lesion."""
 
     positives: tuple[int, ...]
     negatives: tuple[int, ...]
