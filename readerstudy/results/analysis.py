@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from readerstudy.results.arrays import ModelTable, Provenance, QuestionTable, StudyTables, TestTable
 from readerstudy.results.stats import (
     AverageReader,
     Estimate,
@@ -15,7 +16,6 @@ from readerstudy.results.stats import (
     operating_points,
     roc,
 )
-from readerstudy.results.tables import ModelTable, Provenance, QuestionTable, StudyTables, TestTable
 
 COMPLETE, PARTIAL, NONE = "complete", "partial", "none"
 MISSING_RULE = (

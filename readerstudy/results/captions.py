@@ -6,8 +6,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from readerstudy.results.analysis import COMPLETE, ModelResult, QuestionResult, TestResult
+from readerstudy.results.arrays import Provenance
 from readerstudy.results.stats import AverageReader, Estimate
-from readerstudy.results.tables import Provenance
 
 UNDEFINED = "—"
 

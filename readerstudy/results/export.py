@@ -14,13 +14,14 @@ from typing import IO, Any
 import plotly.graph_objects as go
 
 from readerstudy.results.analysis import QuestionResult, StudyResults, TestResult, analyse
+from readerstudy.results.arrays import StudyTables
 from readerstudy.results.captions import alternative_text, caption
 from readerstudy.results.encoding import encode, to_json
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.figures import roc_with_readers
 from readerstudy.results.rendering import DRAWN, as_page, draw
 from readerstudy.results.sheets import SHEETS, dictionary
-from readerstudy.results.tables import StudyTables, study_tables
+from readerstudy.results.tables import study_tables
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study
 

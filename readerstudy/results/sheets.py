@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from readerstudy.results.analysis import TestResult
+from readerstudy.results.arrays import TestTable
 from readerstudy.results.stats import Estimate, RocCurve
-from readerstudy.results.tables import TestTable
 
 Cell = str | int | float | bool | datetime | None
 Row = tuple[Cell, ...]

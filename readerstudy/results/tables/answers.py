@@ -2,18 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 from django.db.models import QuerySet
 from numpy.typing import NDArray
 
 from readerstudy.readings.models import Answer, Item, Reading
-from readerstudy.results.tables.cases import CaseTable
+from readerstudy.results.arrays import AnswerTable, CaseTable, Floats, Ints, QuestionTable
 from readerstudy.studies.models import Question, Test
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int64]
 
 _ITEM = np.dtype([("id", "i8"), ("reading", "i8"), ("case", "i8"), ("position", "i8")])
 _ANSWER = np.dtype([("item", "i8"), ("question", "i8"), ("revision", "i8"), ("choice", "i8")])
@@ -41,41 +37,6 @@ class Places:
             return np.zeros(items.size, dtype=np.int64), np.zeros(items.size, dtype=bool)
         found = np.minimum(np.searchsorted(self.item, items), self.item.size - 1)
         return found, self.item[found] == items
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class QuestionTable:
-    """A question and the last answer of each reader to each case.
-
-    ``decisions`` (readers, cases): 1 the answer counts as positive, 0 as negative, NaN there is none.
-    """
-
-    id: int
-    position: int
-    text: str
-    positive_labels: tuple[str, ...]
-    negative_labels: tuple[str, ...]
-    decisions: Floats
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class AnswerTable:
-    """Every answer, revisions included, by reader, position, question and revision.
-
-    ``reader`` and ``case`` (m,) are indices into the test's readers and cases; ``answered_at`` is the server's clock,
-    the two others the browser's, None where it sent none.
-    """
-
-    reader: Ints
-    case: Ints
-    position: Ints
-    question: Ints
-    revision: Ints
-    labels: tuple[str, ...]
-    is_positive: NDArray[np.bool_]
-    answered_at: tuple[datetime, ...]
-    client_shown_at: tuple[datetime | None, ...]
-    client_answered_at: tuple[datetime | None, ...]
 
 
 def places(test: Test, readings: Mapping[int, int], cases: CaseTable) -> Places:

@@ -1,40 +1,12 @@
 """The cases of a test as they were drawn, with their truth."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
+from readerstudy.results.arrays import CaseTable
 from readerstudy.results.errors import ResultsError
 from readerstudy.studies.eligibility import diagnoses_under
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.models import CaseImage, Test
-
-Ints = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CaseTable:
-    """The n cases of a test, by number.
-
-    ``ids``, ``numbers`` and ``truth`` (1 positive, 0 negative) are (n,); so are the texts ``diagnoses``,
-    ``confirmations`` and ``modalities``, which are those of the first picture. Of the p pictures, ``picture_case`` (p,)
-    is the index of the case, ``picture_image`` (p,) the id of the image and ``picture_uuids`` its public name.
-    """
-
-    ids: Ints
-    numbers: Ints
-    truth: Ints
-    diagnoses: tuple[str, ...]
-    confirmations: tuple[str, ...]
-    modalities: tuple[str, ...]
-    picture_case: Ints
-    picture_image: Ints
-    picture_uuids: tuple[str, ...]
-
-    @property
-    def n(self) -> int:
-        return len(self.ids)
 
 
 def case_table(test: Test) -> CaseTable:

@@ -1,7 +1,6 @@
 """What a model says of a test: P(positive) of each case, and of every image that the test could have drawn."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,38 +8,15 @@ from numpy.typing import NDArray
 from model_core.taxonomy import TaxonomyError, TrainingClass
 from readerstudy.images.models import Image
 from readerstudy.images.truth import taxonomy
-from readerstudy.results.tables.cases import CaseTable
+from readerstudy.results.arrays import CaseTable, Floats, Ints, ModelTable
 from readerstudy.scoring.models import ModelVersion, Score
 from readerstudy.scoring.scores import can_check_leaks, leaks
 from readerstudy.studies.eligibility import pool_of
 from readerstudy.studies.models import Test
 
-Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-Ints = NDArray[np.int64]
 SCORE = np.dtype("<f4")  # of Score.probabilities
 ROWS_AT_ONCE = 4096
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ModelTable:
-    """A model's scores in a test: P(positive) / (P(positive) + P(negative)), by the training classes under its nodes.
-
-    ``case_scores`` (n_cases,), the mean over a case's pictures, NaN where one is not scored. The full set is every
-    image that the test could have drawn (at most one of a lesion), positives first, then by SHA-256: ``full_truth`` and
-    ``full_scores`` (N,), and ``full_uuids`` where names were asked for. ``problem`` says why this model cannot score
-    this test at all, and is empty where it can. ``leaked_cases`` and ``n_leaked_full`` are what it had seen in
-    training: the picture, its lesion or its patient; ``leaks_checked`` is false where its checkpoint does not say.
-    """
-
-    case_scores: Floats
-    full_truth: Ints
-    full_scores: Floats
-    full_uuids: tuple[str, ...]
-    leaks_checked: bool
-    leaked_cases: tuple[int, ...]
-    n_leaked_full: int
-    problem: str = ""
 
 
 def images_of(test: Test) -> tuple[list[int], list[int]]:

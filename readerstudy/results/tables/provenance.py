@@ -1,55 +1,14 @@
 """Where a result comes from: everything that someone else needs to know to get the same numbers."""
 
-from dataclasses import dataclass
 from importlib.metadata import version
 
 from readerstudy.images.truth import taxonomy
+from readerstudy.results.arrays import ImageSetFacts, ModelFacts, Provenance
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study
 from readerstudy.studies.protocol import changed, frozen
 
 SOFTWARE = ("readerstudy", "numpy", "scipy", "scikit-learn", "statsmodels", "plotly")
-
-
-@dataclass(frozen=True, slots=True)
-class ImageSetFacts:
-    name: str
-    sha256: str
-    n_images: int
-    notice: str
-
-
-@dataclass(frozen=True, slots=True)
-class ModelFacts:
-    """A model version: its weights' SHA-256, what its outputs are and how an image is prepared for it."""
-
-    id: int
-    name: str
-    sha256: str
-    architecture: str
-    n_classes: int
-    taxonomy_sha256: str
-    preprocessing: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Provenance:
-    """What the numbers rest on. ``protocol_number`` is None while the study is a draft; ``differs`` names the places
-    where the database no longer agrees with the frozen protocol, and is normally empty; ``interim`` is true until the
-    study is unblinded."""
-
-    study_id: int
-    study_title: str
-    state: str
-    interim: bool
-    seed: int
-    protocol_number: int | None
-    protocol_sha256: str
-    differs: tuple[str, ...]
-    taxonomy_sha256: str
-    image_sets: tuple[ImageSetFacts, ...]
-    model: ModelFacts | None
-    software: tuple[tuple[str, str], ...]
 
 
 def provenance(study: Study, model_version: ModelVersion | None) -> Provenance:

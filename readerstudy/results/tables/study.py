@@ -1,54 +1,17 @@
 """A study as arrays: the one way from the database to a result."""
 
-from dataclasses import dataclass
-
 import numpy as np
-from numpy.typing import NDArray
 
 from readerstudy.readers.models import Reader
 from readerstudy.readings.models import Reading
-from readerstudy.results.tables.answers import AnswerTable, QuestionTable, answer_table, places, question_tables
-from readerstudy.results.tables.cases import CaseTable, case_table
-from readerstudy.results.tables.model import ModelTable, images_of, model_table
-from readerstudy.results.tables.provenance import Provenance, provenance
+from readerstudy.results.arrays import StudyTables, TestTable
+from readerstudy.results.tables.answers import answer_table, places, question_tables
+from readerstudy.results.tables.attributes import attributes
+from readerstudy.results.tables.cases import case_table
+from readerstudy.results.tables.model import images_of, model_table
+from readerstudy.results.tables.provenance import provenance
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study, Test
-
-Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class TestTable:
-    """One test. Readers are those asked to read it, by code, without the ``n_withdrawn`` who left the study.
-
-    ``positions`` (readers, cases): the place of the case in the reader's own order, NaN where it is not in it (all of a
-    row, where the reader has not begun); ``finished`` (readers,): whether the reader came to the end.
-    """
-
-    __test__ = False  # pytest: no test class
-
-    id: int
-    position: int
-    title: str
-    positive_nodes: tuple[str, ...]
-    negative_nodes: tuple[str, ...]
-    notice: str
-    cases: CaseTable
-    readers: tuple[str, ...]
-    finished: NDArray[np.bool_]
-    n_withdrawn: int
-    positions: Floats
-    questions: tuple[QuestionTable, ...]
-    model: ModelTable | None
-    answers: AnswerTable | None
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class StudyTables:
-    """Everything that the results of a study are computed from."""
-
-    provenance: Provenance
-    tests: tuple[TestTable, ...]
 
 
 def study_tables(
@@ -56,8 +19,8 @@ def study_tables(
 ) -> StudyTables:
     """The arrays of a study's tests (of the one with the id ``only_test``), with the scores of a model.
 
-    ``detailed`` adds what only an export needs: every answer in long form, revisions and times included, and the names
-    of the full set's images.
+    ``detailed`` adds what only an export needs: every answer in long form, revisions and times included, the names
+    of the full set's images, and what subgroups are made of.
     Raises: ResultsError where a case has no reference diagnosis, or one that lies under neither side of its test.
     """
     tests = study.tests.order_by("position").select_related("image_set", "study")
@@ -104,6 +67,7 @@ def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: boo
         questions=question_tables(questions, where, len(readers), cases.n),
         model=model_table(model_version, test, cases, with_names=detailed) if model_version is not None else None,
         answers=answer_table(questions, where) if detailed else None,
+        attributes=attributes(test, cases, readers) if detailed else None,
     )
 
 

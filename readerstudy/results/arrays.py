@@ -1,0 +1,181 @@
+"""A study as arrays: what the tables are read into and every number is computed from. No database, no Django."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Labels = tuple[str | None, ...]  # None: not known
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSetFacts:
+    name: str
+    sha256: str
+    n_images: int
+    notice: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFacts:
+    """A model version: its weights' SHA-256, what its outputs are and how an image is prepared for it."""
+
+    id: int
+    name: str
+    sha256: str
+    architecture: str
+    n_classes: int
+    taxonomy_sha256: str
+    preprocessing: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """What the numbers rest on. ``protocol_number`` is None while the study is a draft; ``differs`` names the places
+    where the database no longer agrees with the frozen protocol, and is normally empty; ``interim`` is true until the
+    study is unblinded."""
+
+    study_id: int
+    study_title: str
+    state: str
+    interim: bool
+    seed: int
+    protocol_number: int | None
+    protocol_sha256: str
+    differs: tuple[str, ...]
+    taxonomy_sha256: str
+    image_sets: tuple[ImageSetFacts, ...]
+    model: ModelFacts | None
+    software: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CaseTable:
+    """The n cases of a test, by number.
+
+    ``ids``, ``numbers`` and ``truth`` (1 positive, 0 negative) are (n,); so are the texts ``diagnoses``,
+    ``confirmations`` and ``modalities``, which are those of the first picture. Of the p pictures, ``picture_case`` (p,)
+    is the index of the case, ``picture_image`` (p,) the id of the image and ``picture_uuids`` its public name.
+    """
+
+    ids: Ints
+    numbers: Ints
+    truth: Ints
+    diagnoses: tuple[str, ...]
+    confirmations: tuple[str, ...]
+    modalities: tuple[str, ...]
+    picture_case: Ints
+    picture_image: Ints
+    picture_uuids: tuple[str, ...]
+
+    @property
+    def n(self) -> int:
+        return len(self.ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class QuestionTable:
+    """A question and the last answer of each reader to each case.
+
+    ``decisions`` (readers, cases): 1 the answer counts as positive, 0 as negative, NaN there is none.
+    """
+
+    id: int
+    position: int
+    text: str
+    positive_labels: tuple[str, ...]
+    negative_labels: tuple[str, ...]
+    decisions: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AnswerTable:
+    """Every answer, revisions included, by reader, position, question and revision.
+
+    ``reader`` and ``case`` (m,) are indices into the test's readers and cases; ``answered_at`` is the server's clock,
+    the two others the browser's, None where it sent none.
+    """
+
+    reader: Ints
+    case: Ints
+    position: Ints
+    question: Ints
+    revision: Ints
+    labels: tuple[str, ...]
+    is_positive: NDArray[np.bool_]
+    answered_at: tuple[datetime, ...]
+    client_shown_at: tuple[datetime | None, ...]
+    client_answered_at: tuple[datetime | None, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelTable:
+    """A model's scores in a test: P(positive) / (P(positive) + P(negative)), by the training classes under its nodes.
+
+    ``case_scores`` (n_cases,), the mean over a case's pictures, NaN where one is not scored. The full set is every
+    image that the test could have drawn (at most one of a lesion), positives first, then by SHA-256: ``full_truth`` and
+    ``full_scores`` (N,), and ``full_uuids`` where names were asked for. ``problem`` says why this model cannot score
+    this test at all, and is empty where it can. ``leaked_cases`` and ``n_leaked_full`` are what it had seen in
+    training: the picture, its lesion or its patient; ``leaks_checked`` is false where its checkpoint does not say.
+    """
+
+    case_scores: Floats
+    full_truth: Ints
+    full_scores: Floats
+    full_uuids: tuple[str, ...]
+    leaks_checked: bool
+    leaked_cases: tuple[int, ...]
+    n_leaked_full: int
+    problem: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """Labels of the n cases (``sexes``, ``ages``, ``sites``, ``skin_types``: of the first picture) and of the r readers
+    (``practice``, ``certification``, ``specialties``: the newest profile), in the order of the test's tables."""
+
+    sexes: Labels
+    ages: Labels
+    sites: Labels
+    skin_types: Labels
+    practice: Labels
+    certification: Labels
+    specialties: Labels
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TestTable:
+    """One test. Readers are those asked to read it, by code, without the ``n_withdrawn`` who left the study.
+
+    ``positions`` (readers, cases): the place of the case in the reader's own order, NaN where it is not in it (all of a
+    row, where the reader has not begun); ``finished`` (readers,): whether the reader came to the end.
+    """
+
+    __test__ = False  # pytest: no test class
+
+    id: int
+    position: int
+    title: str
+    positive_nodes: tuple[str, ...]
+    negative_nodes: tuple[str, ...]
+    notice: str
+    cases: CaseTable
+    readers: tuple[str, ...]
+    finished: NDArray[np.bool_]
+    n_withdrawn: int
+    positions: Floats
+    questions: tuple[QuestionTable, ...]
+    model: ModelTable | None
+    answers: AnswerTable | None
+    attributes: Attributes | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StudyTables:
+    """Everything that the results of a study are computed from."""
+
+    provenance: Provenance
+    tests: tuple[TestTable, ...]
