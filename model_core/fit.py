@@ -119,12 +119,12 @@ def prepared_backbone(
     """
     from model_core import batchnorm
     from model_core.network import (
-        Backbone,
         InceptionOptions,
         build_network,
         checkpoint_metadata,
         load_backbone,
         load_imagenet,
+        randomise,
     )
 
     pools = settings.pool_excludes_padding
@@ -132,9 +132,10 @@ def prepared_backbone(
     known = settings.input_range if settings.input_range != "auto" else None
     if settings.weights == "random":
         network = build_network(1, options, seed=settings.seed)
+        backbone = randomise(network, settings.seed)
         preprocessing = Preprocessing.for_range(known or "imagenet", settings.size, settings.resize)
         batchnorm.calibrate(network, preprocessing, _sample_pixels(images, preprocessing, 64, settings.seed))
-        return network, preprocessing, Backbone(f"random weights, seed {settings.seed}", None, 0)
+        return network, preprocessing, backbone
     if settings.weights == "imagenet":
         network = build_network(1, InceptionOptions(), seed=settings.seed)
         preprocessing = Preprocessing.for_range("inception", settings.size, settings.resize)

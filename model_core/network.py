@@ -17,7 +17,7 @@ from urllib.error import URLError
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 from torchvision.models import Inception_V3_Weights
 from torchvision.models.inception import (
     BasicConv2d,
@@ -134,6 +134,20 @@ def build_network(n_classes: int, options: InceptionOptions | None = None, *, se
         torch.manual_seed(seed)
         network = InceptionV3(n_classes, options)
     return network.eval()
+
+
+def randomise(network: InceptionV3, seed: int) -> Backbone:
+    """Give the layers below the last one orthogonal weights drawn from `seed`.
+
+    Random filters that do not repeat each other keep more of the picture (Saxe et al., ICLR 2014, arXiv:1312.6120).
+    They are of use once their batch norms are measured, see `batchnorm.calibrate`.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for layer in network.modules():
+            if isinstance(layer, nn.Conv2d):
+                nn.init.orthogonal_(layer.weight)
+    return Backbone(f"random orthogonal weights, seed {seed}", None, 0)
 
 
 def restore_network(state: Mapping[str, Tensor], metadata: CheckpointMetadata, source: str) -> InceptionV3:

@@ -48,7 +48,7 @@ def test_the_card_says_what_was_fitted(fitted: Path) -> None:
     card = metadata.training["card"]
     for part in (
         "only the last layer was fitted", "on 20 images (drawn by code) of 10 lesions and 5 patients",
-        "malignant melanoma 10, melanocytic naevus 10", "random weights, seed 11", "Seed 11",
+        "malignant melanoma 10, melanocytic naevus 10", "random orthogonal weights, seed 11", "Seed 11",
         "no lesion or patient on both sides",
     ):  # fmt: skip
         assert part in card

@@ -63,7 +63,7 @@ def test_no_group_is_on_both_sides(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_chosen_penalty_has_the_least_loss() -> None:
     features, targets = clouds(90, 3, spread=2.0)
     layer = fit_last_layer(features, targets, np.arange(90) // 2, 3, seed=5)
-    assert len(layer.log_losses) == len(logistic.PENALTIES) == 6
+    assert 3 <= len(layer.log_losses) <= len(logistic.PENALTIES)
     assert layer.log_losses[f"{layer.c:g}"] == min(layer.log_losses.values())
     assert "5-fold cross-validation" in layer.how_chosen
     assert fit_last_layer(features, targets, np.arange(90) // 2, 3, seed=5).log_losses == layer.log_losses

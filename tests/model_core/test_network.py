@@ -15,7 +15,7 @@ from torchvision.models import inception_v3
 
 from model_core import network as network_module
 from model_core.checkpoint import CheckpointError
-from model_core.network import InceptionV3, build_network, load_backbone, load_imagenet
+from model_core.network import InceptionV3, build_network, load_backbone, load_imagenet, randomise
 from model_core.transforms import Preprocessing
 from tests.model_core.conftest import DrawnSet
 
@@ -65,6 +65,17 @@ def test_the_seed_fixes_the_weights_and_leaves_the_global_state() -> None:
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
     assert torch.equal(torch.random.get_rng_state(), before)
+
+
+def test_random_layers_are_orthogonal_and_drawn_from_the_seed() -> None:
+    one, same, other = (build_network(2, seed=0) for _ in range(3))
+    assert randomise(one, 5).source == "random orthogonal weights, seed 5"
+    randomise(same, 5)
+    randomise(other, 6)
+    weight = one.Mixed_5b.branch1x1.conv.weight.detach().flatten(1)  # 64 x 192: its rows are orthonormal
+    torch.testing.assert_close(weight @ weight.T, torch.eye(64), atol=1e-5, rtol=0)
+    assert torch.equal(weight, same.Mixed_5b.branch1x1.conv.weight.flatten(1))
+    assert not torch.equal(weight, other.Mixed_5b.branch1x1.conv.weight.flatten(1))
 
 
 def backbone(network: InceptionV3) -> dict[str, torch.Tensor]:
