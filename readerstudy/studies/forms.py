@@ -60,7 +60,8 @@ class StartForm(forms.Form):
     )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, auto_id="start_%s", **kwargs)  # stands beside a TestForm, which has a question too
+        kwargs.setdefault("auto_id", "start_%s")  # stands beside a TestForm, which has a question too
+        super().__init__(*args, **kwargs)
 
 
 class TestForm(forms.ModelForm):
