@@ -119,7 +119,12 @@ class StudyResults:
 
 def analyse(tables: StudyTables) -> StudyResults:
     """Every number of a study's results."""
-    return StudyResults(tables.provenance, tuple(_test_result(test) for test in tables.tests))
+    return StudyResults(tables.provenance, analyse_tests(tables.tests))
+
+
+def analyse_tests(tests: tuple[TestTable, ...]) -> tuple[TestResult, ...]:
+    """Every number of each test, from its arrays alone: the page's and the recomputation's one way."""
+    return tuple(_test_result(test) for test in tests)
 
 
 def _test_result(test: TestTable) -> TestResult:

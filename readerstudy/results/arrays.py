@@ -126,10 +126,14 @@ class ModelTable:
     full_truth: Ints
     full_scores: Floats
     full_uuids: tuple[str, ...]
+    full_leaked: NDArray[np.bool_]
     leaks_checked: bool
     leaked_cases: tuple[int, ...]
-    n_leaked_full: int
     problem: str = ""
+
+    @property
+    def n_leaked_full(self) -> int:
+        return int(self.full_leaked.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,10 @@ class Attributes:
     practice: Labels
     certification: Labels
     specialties: Labels
+
+
+CASE_ATTRIBUTES = ("sexes", "ages", "sites", "skin_types")
+READER_ATTRIBUTES = ("practice", "certification", "specialties")
 
 
 @dataclass(frozen=True, slots=True, eq=False)

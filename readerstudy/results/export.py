@@ -14,7 +14,7 @@ from typing import IO, Any
 import plotly.graph_objects as go
 
 from readerstudy.results.analysis import QuestionResult, StudyResults, TestResult, analyse
-from readerstudy.results.arrays import StudyTables
+from readerstudy.results.arrays import StudyTables, TestTable
 from readerstudy.results.captions import alternative_text, caption
 from readerstudy.results.encoding import encode, to_json
 from readerstudy.results.errors import ResultsError
@@ -96,7 +96,26 @@ def _content(tables: StudyTables, results: StudyResults) -> Iterator[File]:
             sheet = build(test, table)
             made.append(sheet)
             yield File(f"test-{test.position}/{name}.csv", sheet.to_csv())
+        yield File(f"test-{test.position}/test.json", to_json(_facts(table)).encode())
     yield File("data-dictionary.csv", dictionary(made).to_csv())
+
+
+def _facts(table: TestTable) -> dict[str, Any]:
+    """What the numbers of a test rest on beside its tables of cases, readers and answers."""
+    model = table.model
+    return {
+        "id": table.id, "position": table.position, "title": table.title, "notice": table.notice,
+        "positive_nodes": table.positive_nodes, "negative_nodes": table.negative_nodes,
+        "n_withdrawn": table.n_withdrawn,
+        "questions": [
+            {
+                "id": asked.id, "position": asked.position, "text": asked.text,
+                "positive_labels": asked.positive_labels, "negative_labels": asked.negative_labels,
+            }
+            for asked in table.questions
+        ],
+        "model": None if model is None else {"leaks_checked": model.leaks_checked, "problem": model.problem},
+    }  # fmt: skip
 
 
 def _figures(results: StudyResults) -> tuple[list[File], list[LeftOut]]:
@@ -130,6 +149,7 @@ def _manifest(results: StudyResults, digests: dict[str, str], left_out: list[Lef
         "model": origin.model,
         "taxonomy_sha256": origin.taxonomy_sha256,
         "software": dict(origin.software),
+        "tests": [{"position": test.position, "title": test.title} for test in results.tests],
         "files": {name: {"sha256": digest} for name, digest in sorted(digests.items())},
         "left_out": left_out,
     }

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from readerstudy.results.analysis import TestResult
-from readerstudy.results.arrays import TestTable
+from readerstudy.results.arrays import CASE_ATTRIBUTES, READER_ATTRIBUTES, TestTable
 from readerstudy.results.stats import Estimate, RocCurve
 
 Cell = str | int | float | bool | datetime | None
@@ -59,7 +59,7 @@ def _csv_cell(cell: Cell) -> str | int | float:
 
 def _json_cell(cell: Cell) -> str | int | float | bool | None:
     if isinstance(cell, datetime):
-        return cell.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return cell.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
     if isinstance(cell, float) and not math.isfinite(cell):
         return None
     return cell
@@ -182,6 +182,7 @@ def _curve_rows(name: str, drawn: RocCurve | None) -> Iterator[Row]:
             yield name, threshold, sensitivity, specificity
 
 
+_IN_TRAINING = ("in_training", "1: the model was trained on this picture, its lesion or its patient")
 _SCORE = ("score", "the model's P(positive) / (P(positive) + P(negative)); empty: not scored")
 
 
@@ -204,7 +205,7 @@ def cases(test: TestResult, table: TestTable) -> Sheet:
         ("case", "number of the case"), ("positive", "1: the reference diagnosis is positive; 0: it is negative"),
         ("diagnosis", "reference diagnosis, a node of the taxonomy"), ("confirmation", "how the diagnosis is known"),
         ("modality", "clinical photograph or dermoscopy"), ("images", "names of the case's images"), _SCORE,
-        ("in_training", "1: the model was trained on this picture, its lesion or its patient"),
+        _IN_TRAINING,
     )  # fmt: skip
     return Sheet("cases", columns, rows)
 
@@ -214,11 +215,18 @@ def full_set(test: TestResult, table: TestTable) -> Sheet:
     rows: tuple[Row, ...] = ()
     if table.model is not None:
         model = table.model
-        rows = tuple(zip(model.full_uuids, model.full_truth.tolist(), model.full_scores.tolist(), strict=True))
+        columns_of = (
+            model.full_uuids,
+            model.full_truth.tolist(),
+            model.full_scores.tolist(),
+            model.full_leaked.tolist(),
+        )
+        rows = tuple(zip(*columns_of, strict=True))
     columns = (
         ("image", "name of the image"),
         ("positive", "1: the reference diagnosis is positive; 0: it is negative"),
         _SCORE,
+        _IN_TRAINING,
     )
     return Sheet("full-set", columns, rows)
 
@@ -255,15 +263,55 @@ def answers(test: TestResult, table: TestTable) -> Sheet:
     return Sheet("answers", columns, rows)
 
 
+def order(test: TestResult, table: TestTable) -> Sheet:
+    """One row for each case in each reader's own order; a reader who has not begun has one row without a case."""
+    rows: list[Row] = []
+    numbers = table.cases.numbers.tolist()
+    for code, finished, places in zip(table.readers, table.finished.tolist(), table.positions.tolist(), strict=True):
+        own = sorted((place, number) for place, number in zip(places, numbers, strict=True) if not math.isnan(place))
+        rows += [(code, finished, int(place), number) for place, number in own] or [(code, finished, None, None)]
+    columns = (
+        ("reader", "the reader's code"), ("finished", "1: the reader came to the end; 0: not yet"),
+        ("position", "place of the case in the reader's own order; empty: the reader has not begun"),
+        ("case", "number of the case"),
+    )  # fmt: skip
+    return Sheet("order", columns, tuple(rows))
+
+
+def attributes(test: TestResult, table: TestTable) -> Sheet:
+    """What subgroups are made of, in long form: one row for each thing known of a case or of a reader."""
+    found = table.attributes
+    if found is None:
+        raise ValueError("the attributes were not read: study_tables(..., detailed=True)")
+    rows = [
+        (unit, name, attribute, label)
+        for unit, names, chosen in (
+            ("case", table.cases.numbers.tolist(), CASE_ATTRIBUTES),
+            ("reader", table.readers, READER_ATTRIBUTES),
+        )
+        for attribute in chosen
+        for name, label in zip(names, getattr(found, attribute), strict=True)
+        if label is not None
+    ]
+    columns = (
+        ("of", "case or reader"), ("name", "number of the case, or the reader's code"),
+        ("attribute", "of a case: sexes, ages, sites, skin_types; of a reader: practice, certification, specialties"),
+        ("value", "as recorded, ages and years in bands; what is not known has no row"),
+    )  # fmt: skip
+    return Sheet("attributes", columns, tuple(rows))
+
+
 SHEETS: dict[str, Callable[[TestResult, TestTable], Sheet]] = {
     "readers": readers,
     "summary": summary,
     "curve": curve,
     "cases": cases,
     "full-set": full_set,
+    "order": order,
     "answers": answers,
+    "attributes": attributes,
 }
-DETAILED = frozenset({"answers", "full-set"})  # these need study_tables(..., detailed=True)
+DETAILED = frozenset({"answers", "attributes", "full-set"})  # these need study_tables(..., detailed=True)
 
 
 def dictionary(sheets: Sequence[Sheet]) -> Sheet:

@@ -71,7 +71,9 @@ def _results_page(request: HttpRequest, study: Study, form: LookForm, status: in
             ("curve", _("ROC curve")),
             ("cases", _("cases")),
             ("full-set", _("full set")),
+            ("order", _("reading order")),
             ("answers", _("answers")),
+            ("attributes", _("attributes")),
         ],
     }
     return render(request, "results/results.html", context)

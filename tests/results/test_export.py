@@ -17,45 +17,14 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from readerstudy.accounts.models import AuditEntry, User
 from readerstudy.readers.models import Reader
-from readerstudy.readings.models import Answer, Reading
 from readerstudy.results import rendering
 from readerstudy.results.export import files_of
 from readerstudy.results.sheets import SHEETS, Sheet
-from readerstudy.results.tables import images_to_score
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study
-from tests.builders import accepted_reader, image_set, model_version, open_study
-from tests.results import made
 from tests.results.conftest import Worked
 
 Files = dict[str, bytes]
-
-
-@pytest.fixture
-def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Drawing takes seconds and is not what most of these tests are about."""
-    monkeypatch.setattr(rendering, "browser", lambda: None)
-
-
-@pytest.fixture
-def sampled(administrator: User, researcher: User) -> tuple[Study, ModelVersion]:
-    """Two tests, of 12 cases drawn from 30 images and of all 20; five readers; one unfinished; one correction."""
-    sets = [
-        image_set(administrator, diagnoses=["melanoma"] * 12 + ["melanocytic-naevus"] * 18),
-        image_set(administrator, diagnoses=["melanoma"] * 8 + ["melanocytic-naevus"] * 12),
-    ]
-    study = open_study(administrator, image_sets=sets, sample_size=12, sample_positives=5)
-    readers = [accepted_reader(study) for _reader in range(5)]
-    first, second = study.tests.order_by("position")
-    made.simulate(first, readers)
-    made.simulate(second, readers[:3], seed=2)
-    made.read(readers[3], second, {1: True, 2: False, 3: True})
-    item = Reading.objects.get(reader=readers[0], test=first).items.get(position=1)
-    given = item.answers.get()
-    Answer.objects.bulk_create([made.answer(item, given.question, not given.choice.is_positive, revision=2)])
-    model = model_version(researcher)
-    made.score(model, {image: ((image * 7919) % 97) / 97 for image in images_to_score(study)})
-    return made.unblind(study), model
 
 
 def rows(files: Files, name: str) -> list[dict[str, str]]:
@@ -129,7 +98,7 @@ def test_the_manifest_names_every_file_by_its_hash(sampled: tuple[Study, ModelVe
     files = exported(study, model)
     manifest = json.loads(files["manifest.json"])
     assert set(manifest["files"]) == set(files) - {"manifest.json"}
-    assert len(manifest["files"]) == 2 * len(SHEETS) + 2 * 2 + 2
+    assert len(manifest["files"]) == 2 * (len(SHEETS) + 1) + 2 * 2 + 2
     for name, entry in manifest["files"].items():
         assert entry["sha256"] == hashlib.sha256(files[name]).hexdigest(), name
     assert manifest["protocol"]["sha256"] == study.protocol_versions.get().sha256

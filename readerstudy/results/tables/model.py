@@ -41,9 +41,9 @@ def model_table(model_version: ModelVersion, test: Test, cases: CaseTable, *, wi
         full_truth=np.repeat([1, 0], [len(positives), len(negatives)]),
         full_scores=_lookup(image_ids, ids, shares),
         full_uuids=_names(test, image_ids) if with_names else (),
+        full_leaked=np.isin(image_ids, leaked),
         leaks_checked=can_check_leaks(model_version),
         leaked_cases=tuple(np.unique(cases.numbers[cases.picture_case[leaked_pictures]]).tolist()),
-        n_leaked_full=int(np.isin(image_ids, leaked).sum()),
         problem=problem,
     )
 
