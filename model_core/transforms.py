@@ -25,6 +25,7 @@ INPUT_RANGES: dict[str, tuple[tuple[float, float, float], tuple[float, float, fl
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),  # as torchvision's weights expect
 }
 RESIZE_POLICIES = ("squash", "crop")
+INTERPOLATION = "bilinear with antialiasing"  # Pillow's; recorded, so that a checkpoint of another is refused
 ImageSource = Image.Image | str | os.PathLike[str] | IO[bytes]
 
 
@@ -41,11 +42,13 @@ class Preprocessing:
     resize: str = "squash"
     mean: tuple[float, float, float] = INPUT_RANGES["imagenet"][0]
     std: tuple[float, float, float] = INPUT_RANGES["imagenet"][1]
-    interpolation: str = "bilinear with antialiasing"
+    interpolation: str = INTERPOLATION
 
     def __post_init__(self) -> None:
         if self.resize not in RESIZE_POLICIES:
             raise ValueError(f"resize must be one of {', '.join(RESIZE_POLICIES)}, not {self.resize!r}.")
+        if self.interpolation != INTERPOLATION:
+            raise ValueError(f"interpolation must be {INTERPOLATION!r}, not {self.interpolation!r}.")
         if not 75 <= self.size <= 2048:  # Inception v3 needs 75 pixels
             raise ValueError(f"size must be 75 to 2048 pixels, not {self.size!r}.")
         if len(self.mean) != 3 or len(self.std) != 3 or not all(s > 0 for s in self.std):

@@ -109,7 +109,14 @@ def test_json_round_trip_and_errors() -> None:
     preprocessing = Preprocessing.for_range("unit", resize="crop")
     value = json.loads(json.dumps(preprocessing.to_json()))
     assert Preprocessing.from_json(value) == preprocessing
-    for change in ({"size": 10}, {"resize": "stretch"}, {"std": [1, 1, 0]}, {"mean": [0]}, {"sharpen": True}):
+    for change in (
+        {"size": 10},
+        {"resize": "stretch"},
+        {"std": [1, 1, 0]},
+        {"mean": [0]},
+        {"sharpen": True},
+        {"interpolation": "x"},
+    ):
         with pytest.raises(ValueError, match="must"):
             Preprocessing.from_json({**value, **change})
     with pytest.raises(ValueError, match="wrong: size"):
