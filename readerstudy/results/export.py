@@ -19,6 +19,8 @@ from readerstudy.results.captions import alternative_text, caption
 from readerstudy.results.encoding import encode, to_json
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.figures import roc_with_readers
+from readerstudy.results.imrmc import imrmc_text
+from readerstudy.results.methods import methods, protocol_document
 from readerstudy.results.rendering import DRAWN, as_page, draw
 from readerstudy.results.sheets import SHEETS, dictionary
 from readerstudy.results.tables import study_tables
@@ -50,7 +52,7 @@ def files_of(study: Study, model_version: ModelVersion | None) -> Iterator[File]
     results = analyse(tables)
     digests: dict[str, str] = {}
     figures, left_out = _figures(results)
-    for file in itertools.chain(_content(tables, results), figures):
+    for file in itertools.chain(_content(tables, results), _protocol(study, results), figures):
         digests[file.name] = hashlib.sha256(file.content).hexdigest()
         yield file
     yield File(MANIFEST, _manifest(results, digests, left_out))
@@ -97,7 +99,15 @@ def _content(tables: StudyTables, results: StudyResults) -> Iterator[File]:
             made.append(sheet)
             yield File(f"test-{test.position}/{name}.csv", sheet.to_csv())
         yield File(f"test-{test.position}/test.json", to_json(_facts(table)).encode())
+        yield File(f"test-{test.position}/ratings.imrmc", imrmc_text(table).encode())
     yield File("data-dictionary.csv", dictionary(made).to_csv())
+
+
+def _protocol(study: Study, results: StudyResults) -> Iterator[File]:
+    """What was planned, and the methods paragraph that follows from it."""
+    protocol = protocol_document(study)
+    yield File("protocol.json", to_json(protocol).encode())
+    yield File("methods.txt", ("\n\n".join(methods(results, protocol)) + "\n").encode())
 
 
 def _facts(table: TestTable) -> dict[str, Any]:
