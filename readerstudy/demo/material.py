@@ -160,7 +160,8 @@ def _given_rows(folder: Path) -> list[dict[str, str]]:
         rows.append({
             "file": row["file"], "diagnosis": node, "confirmation": CONFIRMATIONS.get(how, Confirmation.UNKNOWN),
             "modality": Modality.CLINICAL if clinical else Modality.DERMOSCOPY,
-            "lesion_id": row.get("lesion_id", ""), "patient_id": row.get("patient_id", ""), "age": row.get("age", ""),
+            "lesion_id": row.get("lesion_id", ""), "patient_id": row.get("patient_id", ""),
+            "age": row.get("age", "").removesuffix(".0"),
             "sex": row.get("sex", "").lower(), "site": row.get("localization", ""), "skin_type": skin_type,
         })  # fmt: skip
     return rows

@@ -20,7 +20,6 @@ from sklearn.metrics import roc_auc_score
 from model_core.checkpoint import save
 from model_core.network import build_network
 from readerstudy.demo.drawing import Look, draw
-from tests.browser import chromium  # noqa: F401
 from tests.builders import checkpoint_metadata
 from tests.e2e.site import Site, free_port
 
@@ -31,7 +30,7 @@ N_POSITIVE, N_NEGATIVE = 6, 6
 
 
 @pytest.fixture
-def site(tmp_path: Path, chromium: Browser) -> Iterator[Site]:  # noqa: F811
+def site(tmp_path: Path, chromium: Browser) -> Iterator[Site]:
     running = Site(tmp_path / "var", free_port())
     running.folder.mkdir()
     running.start()
@@ -223,7 +222,7 @@ def download(researcher: Person, folder: Path) -> Path:
     return path
 
 
-def test_the_whole_way(site: Site, chromium: Browser, tmp_path: Path) -> None:  # noqa: F811
+def test_the_whole_way(site: Site, chromium: Browser, tmp_path: Path) -> None:
     admin, reader, researcher = (Person(chromium, site, n) for n in ("administrator", "reader", "researcher"))
     for person in (admin, researcher):
         email = f"{person.name}@example.org"
