@@ -15,6 +15,9 @@ from model_core.taxonomy import TaxonomyError
 # A command is a module with add_arguments(parser) and run(args) -> exit status; it is imported when it is asked for,
 # so that the commands that do without torch start without it.
 COMMANDS = {
+    "benchmark": ("model_core.benchmark.command", "compare the speed of training and prediction with plain baselines"),
+    "crossvalidate": ("model_core.crossvalidate", "accuracies over folds, with the partition and without it"),
+    "evaluate": ("model_core.evaluate", "test a checkpoint on a manifest"),
     "fit-head": ("model_core.fit", "fit the last layer of an Inception v3 on labelled pictures"),
     "labels": ("model_core.labels.command", "read the publishers' label files into one manifest"),
     "partition": ("model_core.partition", "turn a taxonomy and image counts into training classes"),

@@ -55,7 +55,7 @@ def inscribed_rectangle(width: ArrayLike, height: ArrayLike, angle: ArrayLike) -
     radians = np.deg2rad(angle % 180)
     cos, sin = np.abs(np.cos(radians)), np.abs(np.sin(radians))
     short = np.minimum(width, height)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         # the shorter side's constraint alone: its terms are half the side each
         along, across = short / (2 * cos), short / (2 * sin)
         landscape = width >= height

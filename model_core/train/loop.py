@@ -118,6 +118,19 @@ def fit(
     return at
 
 
+def fit_steps(
+    network: InceptionV3, training: LabelledPictures, config: TrainingConfig, workers: Workers
+) -> Iterator[None]:
+    """The steps of the first epoch on a network as it is, nothing saved: for measuring them."""
+    network.to(workers.device, memory_format=torch.channels_last)
+    frozen = freeze(network, config)
+    average = MovingAverage(network, config.ema_decay) if config.ema_decay else None
+    trained = Trained(network, build_optimizer(network, config), average, frozen)
+    part = TrainedPart(network, config.train_from, input_is_cached=False)
+    weights = _loss_weights(training, network.fc.out_features, config, workers.device)
+    yield from _steps(part, trained, training, Progress(), weights, config, workers, progress=False)
+
+
 def _steps(
     part: nn.Module,
     trained: Trained,
