@@ -73,6 +73,7 @@ from readerstudy.results.stats.roc import CurvePoint, PartialAuc, RocCurve, roc
 from readerstudy.results.stats.sroc import Sroc, sroc
 from readerstudy.results.stats.standalone import StandaloneTest, StandaloneVsReaders, standalone_vs_readers
 from readerstudy.results.stats.subgroups import Subgroup, Subgroups, reader_subgroups, subgroups
+from readerstudy.results.stats.subset import bootstrap_part_minus_whole
 from readerstudy.results.stats.venkatraman import venkatraman
 
 __all__ = [
@@ -129,6 +130,7 @@ __all__ = [
     "bootstrap_auc",
     "bootstrap_curve",
     "bootstrap_difference",
+    "bootstrap_part_minus_whole",
     "calibration",
     "cochran_q",
     "cohen_kappa",

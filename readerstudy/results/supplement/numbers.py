@@ -1,0 +1,279 @@
+"""Everything behind a test's main figure, as finished numbers: from the plain tables alone."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from readerstudy.results.analysis import COMPLETE, ON_ROUNDING, QuestionResult, TestResult
+from readerstudy.results.arrays import QuestionTable, TestTable
+from readerstudy.results.stats import (
+    Agreement,
+    Calibration,
+    Estimate,
+    Matched,
+    McNemar,
+    NetBenefit,
+    OperatingPoint,
+    StandaloneVsReaders,
+    Vote,
+    adjust_p,
+    agreement,
+    at_matched,
+    bootstrap_part_minus_whole,
+    calibration,
+    majority_vote,
+    mcnemar_reader_vs_model,
+    net_benefit,
+    operating_point,
+    standalone_vs_readers,
+)
+from readerstudy.results.supplement.pace import Pace, pace
+from readerstudy.results.supplement.strata import Stratum, strata
+
+Floats = NDArray[np.float64]
+THRESHOLDS = tuple(round(0.02 * i, 2) for i in range(1, 50))  # of the decision curve
+FEW_READERS = 5
+CHOSEN_HERE = (
+    "The model's threshold is chosen on these same cases, to match the readers: the tests at that threshold take it "
+    "as given. The intervals of the matched sensitivities choose it anew in every resample."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AtThreshold:
+    """The model as a yes-or-no reader: positive from ``threshold`` on."""
+
+    threshold: float
+    point: OperatingPoint
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderTest:
+    """A reader's sensitivity against the model's at this reader's own specificity: ``mcnemar`` (reader first) is at
+    ``threshold``, the lowest at which the model is at least as specific; ``holm_p`` and ``fdr_p`` are its exact p
+    corrected over the readers (Holm; Benjamini and Hochberg)."""
+
+    code: str
+    threshold: float
+    mcnemar: McNemar
+    holm_p: float
+    fdr_p: float
+
+
+@dataclass(frozen=True, slots=True)
+class AgainstReaders:
+    """The model against the complete readers. ``sensitivity``: at the threshold of ``at_specificity``, which is the
+    lowest with at least the average reader's specificity; ``specificity``: at that of ``at_sensitivity``, the highest
+    with at least the average reader's sensitivity. ``matched.readers`` and ``tests`` are in the order of ``codes``."""
+
+    codes: tuple[str, ...]
+    at_specificity: AtThreshold
+    at_sensitivity: AtThreshold
+    sensitivity: StandaloneVsReaders
+    specificity: StandaloneVsReaders
+    matched: Matched
+    tests: tuple[ReaderTest, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """Decision curves on the cases read: the model's, and the mean of the complete readers' net benefit at each of the
+    same thresholds; ``prevalence`` is that of the cases read, which the study chose."""
+
+    prevalence: float
+    model: tuple[NetBenefit, ...]
+    readers: tuple[float, ...]
+    readers_excisions: float
+
+
+@dataclass(frozen=True, slots=True)
+class Disagreement:
+    """Case numbers: ``only_model`` every complete reader is wrong and the model right, ``only_readers`` the reverse."""
+
+    only_model: tuple[int, ...]
+    only_readers: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Supplement:
+    """What a test's own page shows of one question. None where there is no model, or too few readers."""
+
+    codes: tuple[str, ...]
+    against: AgainstReaders | None
+    agreement: Agreement | None
+    vote: Vote | None
+    calibration: Calibration | None
+    decisions: Decisions | None
+    difference: Estimate | None
+    pace: Pace | None
+    strata: tuple[Stratum, ...]
+    disagreement: Disagreement | None
+    notes: tuple[str, ...]
+
+
+def supplement(table: TestTable, test: TestResult, position: int | None = None, *, seed: int = 0) -> Supplement:
+    """Every number behind a question of a test (its first, unless ``position`` is given); ``table`` is detailed.
+
+    Only readers who answered every case enter; the others are counted in the notes.
+    """
+    index = next((i for i, q in enumerate(test.questions) if q.position == position), 0)
+    asked, result = table.questions[index], test.questions[index]
+    chosen = [i for i, reader in enumerate(result.readers) if reader.state == COMPLETE]
+    codes, said = tuple(table.readers[i] for i in chosen), asked.decisions[chosen]
+    truth = table.cases.truth
+    scores = table.model.case_scores if table.model is not None and not table.model.problem else None
+    against = None
+    if scores is not None and _usable(truth, scores) and chosen:
+        against = _against(truth, scores, said, codes, result, seed)
+    model = against.at_specificity if against else None
+    called = _called(scores, model.threshold) if scores is not None and model else None
+    return Supplement(
+        codes=codes,
+        against=against,
+        agreement=agreement(said, seed=seed) if len(chosen) > 1 else None,
+        vote=majority_vote(truth, said) if len(chosen) > 1 else None,
+        calibration=_calibration(table),
+        decisions=_decisions(truth, scores, said) if scores is not None and _usable(truth, scores) else None,
+        difference=part_minus_full(table, seed=seed),
+        pace=pace(table, asked),
+        strata=strata(table, said, chosen, scores),
+        disagreement=_disagreement(table, said, called) if called is not None else None,
+        notes=_notes(test, result, asked, len(chosen), against),
+    )
+
+
+def threshold_for_specificity(truth: NDArray[np.int64], scores: Floats, wanted: float) -> float:
+    """The lowest threshold of ``score >= threshold`` at which at least this share of the negatives is called negative.
+
+    Infinite where no score of the cases is high enough. Cases without a score are left out.
+    """
+    negatives = scores[(truth == 0) & ~np.isnan(scores)]
+    candidates = np.append(np.unique(scores[~np.isnan(scores)]), math.inf)
+    specificity = np.searchsorted(np.sort(negatives), candidates, side="left") / negatives.size
+    return float(candidates[specificity >= wanted - ON_ROUNDING][0])
+
+
+def threshold_for_sensitivity(truth: NDArray[np.int64], scores: Floats, wanted: float) -> float:
+    """The highest threshold at which at least this share of the positives is called positive."""
+    positives = np.sort(scores[(truth == 1) & ~np.isnan(scores)])
+    needed = max(1, math.ceil(wanted * positives.size - ON_ROUNDING))
+    return float(positives[-needed])
+
+
+def part_minus_full(table: TestTable, *, seed: int = 0) -> Estimate | None:
+    """AUC of the cases read minus that of the full set, with an interval; None where they are not part and whole."""
+    model, cases = table.model, table.cases
+    if model is None or model.problem or not model.full_uuids:
+        return None
+    part = np.isin(np.array(model.full_uuids), np.array(cases.picture_uuids))
+    if part.all() or part.sum() != cases.n or len(cases.picture_uuids) != cases.n:
+        return None
+    return bootstrap_part_minus_whole(model.full_truth, model.full_scores, part.astype(int), seed=seed).estimate
+
+
+def _usable(truth: NDArray[np.int64], scores: Floats) -> bool:
+    """Whether both classes have a score."""
+    return bool(np.unique(truth[~np.isnan(scores)]).size == 2)
+
+
+def _called(scores: Floats, threshold: float) -> Floats:
+    return np.where(np.isnan(scores), np.nan, (scores >= threshold).astype(float))
+
+
+def _against(
+    truth: NDArray[np.int64], scores: Floats, said: Floats, codes: tuple[str, ...], result: QuestionResult, seed: int
+) -> AgainstReaders | None:
+    average = result.average
+    if not (average.sensitivity.is_defined and average.specificity.is_defined):
+        return None
+    strict = threshold_for_specificity(truth, scores, average.specificity.value)
+    lenient = threshold_for_sensitivity(truth, scores, average.sensitivity.value)
+    return AgainstReaders(
+        codes=codes,
+        at_specificity=AtThreshold(strict, operating_point(truth, _called(scores, strict))),
+        at_sensitivity=AtThreshold(lenient, operating_point(truth, _called(scores, lenient))),
+        sensitivity=standalone_vs_readers(truth, _called(scores, strict), said, metric="sensitivity"),
+        specificity=standalone_vs_readers(truth, _called(scores, lenient), said, metric="specificity"),
+        matched=at_matched(truth, scores, said, over="readers and cases", seed=seed),
+        tests=_reader_tests(truth, scores, said, codes),
+    )
+
+
+def _reader_tests(
+    truth: NDArray[np.int64], scores: Floats, said: Floats, codes: Sequence[str]
+) -> tuple[ReaderTest, ...]:
+    found = []
+    for row in said:
+        specificity = operating_point(truth, row).specificity.value
+        threshold = threshold_for_specificity(truth, scores, specificity)
+        (test,) = mcnemar_reader_vs_model(truth, row, _called(scores, threshold), correction=None)
+        found.append((threshold, test))
+    exact = [test.exact_p for _threshold, test in found]
+    holm, fdr = adjust_p(exact, "holm").tolist(), adjust_p(exact, "benjamini-hochberg").tolist()
+    return tuple(
+        ReaderTest(code, threshold, test, holm_p, fdr_p)
+        for code, (threshold, test), holm_p, fdr_p in zip(codes, found, holm, fdr, strict=True)
+    )
+
+
+def _calibration(table: TestTable) -> Calibration | None:
+    """On the full set: the most cases there are."""
+    model = table.model
+    if model is None or model.problem or not _usable(model.full_truth, model.full_scores):
+        return None
+    return calibration(model.full_truth, model.full_scores)
+
+
+def _decisions(truth: NDArray[np.int64], scores: Floats, said: Floats) -> Decisions:
+    positives = (said == 1) & (truth == 1)
+    tp, fp = positives.sum(axis=1), ((said == 1) & (truth == 0)).sum(axis=1)
+    n = max(truth.size, 1)
+    odds = [threshold / (1 - threshold) for threshold in THRESHOLDS]
+    readers = tuple(float((tp / n - fp / n * weight).mean()) for weight in odds) if len(said) else ()
+    excised = (tp + fp)[tp > 0] / tp[tp > 0]
+    return Decisions(
+        prevalence=float(truth.mean()),
+        model=net_benefit(truth, scores, THRESHOLDS),
+        readers=readers,
+        readers_excisions=float(excised.mean()) if excised.size else math.nan,
+    )
+
+
+def _disagreement(table: TestTable, said: Floats, called: Floats) -> Disagreement:
+    truth = table.cases.truth
+    wrong, right = (said != truth).all(axis=0), (said == truth).all(axis=0)
+    known = ~np.isnan(called)
+    only_model, only_readers = wrong & known & (called == truth), right & known & (called != truth)
+    return Disagreement(
+        tuple(table.cases.numbers[only_model].tolist()), tuple(table.cases.numbers[only_readers].tolist())
+    )
+
+
+def _notes(
+    test: TestResult, result: QuestionResult, asked: QuestionTable, n: int, against: AgainstReaders | None
+) -> tuple[str, ...]:
+    """The guardrails: what makes these numbers fragile, each once."""
+    notes = []
+    if n < FEW_READERS:
+        notes.append(f"Fewer than {FEW_READERS} complete readers ({n}): no sound inference to other readers.")
+    for size, word in ((test.n_positive, "positive"), (test.n_negative, "negative")):
+        if size < 10:
+            notes.append(f"Fewer than 10 {word} cases ({size}): every number that rests on them is fragile.")
+    if against is not None:
+        few = [row.code for row in against.tests if 0 < row.mcnemar.b + row.mcnemar.c < 10]
+        if few:
+            notes.append(f"Fewer than 10 discordant pairs between the model and {', '.join(few)}: fragile tests.")
+        none = [row.code for row in against.tests if row.mcnemar.b + row.mcnemar.c == 0]
+        if none:
+            notes.append(f"No discordant pair between the model and {', '.join(none)}: there is nothing to test.")
+        notes.append(CHOSEN_HERE)
+    left_out = result.n_partial + result.n_none
+    if left_out:
+        notes.append(
+            f"{left_out} readers who have not answered every case are left out of this page "
+            f"({result.n_missing} answers of readers who have begun are missing)."
+        )
+    return tuple(notes)

@@ -1,0 +1,68 @@
+"""What a test's own page shows: figures with their words, and the pictures on which readers and model disagree."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from readerstudy.results.analysis import QuestionResult, TestResult
+from readerstudy.results.arrays import TestTable
+from readerstudy.results.rendering import figure_data
+from readerstudy.results.supplement.figures import FIGURES
+from readerstudy.results.supplement.numbers import Supplement
+from readerstudy.results.supplement.words import TITLES, alternative_text, caption
+
+MOST_PICTURES = 24
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """One figure of the page."""
+
+    name: str
+    number: int
+    title: str
+    caption: str
+    alternative_text: str
+    figure: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The id of the figure's data within the page."""
+        return f"figure-{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A case of the gallery, by its number and its first picture's public name."""
+
+    number: int
+    uuid: str
+    diagnosis: str
+
+
+def drawn(test: TestResult, question: QuestionResult, numbers: Supplement) -> dict[str, go.Figure]:
+    """The figures that there are numbers for, in their order, by name."""
+    made = {name: draw(test, question, numbers) for name, draw in FIGURES.items()}
+    return {name: figure for name, figure in made.items() if figure is not None}
+
+
+def plates(test: TestResult, question: QuestionResult, numbers: Supplement) -> dict[str, Plate]:
+    """The figures of the page, numbered S1, S2, ..."""
+    return {
+        name: Plate(
+            name, number, str(TITLES[name]), caption(name, test, numbers), alternative_text(name, test, numbers),
+            figure_data(figure),
+        )
+        for number, (name, figure) in enumerate(drawn(test, question, numbers).items(), start=1)
+    }  # fmt: skip
+
+
+def gallery(table: TestTable, numbers: tuple[int, ...]) -> list[Case]:
+    """The first pictures of these cases, at most ``MOST_PICTURES``."""
+    cases = table.cases
+    index = {number: i for i, number in enumerate(cases.numbers.tolist())}
+    first: dict[int, str] = {}
+    for case, uuid in zip(cases.picture_case.tolist(), cases.picture_uuids, strict=True):
+        first.setdefault(case, uuid)
+    return [Case(n, first[index[n]], cases.diagnoses[index[n]]) for n in numbers[:MOST_PICTURES]]
