@@ -20,7 +20,7 @@ from model_core.provenance import write_record
 from model_core.quality import Screening
 from model_core.split.components import Components, Similarity
 from model_core.split.evidence import Evidence, gather, join
-from model_core.split.folds import EXCLUDED, grouped_folds, grouped_parts
+from model_core.split.folds import EXCLUDED, check_fractions, grouped_folds, grouped_parts
 from model_core.split.leaks import find_leaks
 
 DEFAULT_FRACTIONS = "train=0.8,validation=0.1,test=0.1"
@@ -144,9 +144,11 @@ def _leaks(
 
 def _fractions(text: str) -> dict[str, float]:
     try:
-        return {name.strip(): float(share) for name, share in (item.split("=") for item in text.split(","))}
+        fractions = {name.strip(): float(share) for name, share in (item.split("=") for item in text.split(","))}
     except ValueError:
         raise DataError(f"The fractions {text!r} must read like {DEFAULT_FRACTIONS}.") from None
+    check_fractions(fractions)
+    return fractions
 
 
 def _screen(evidence: Evidence, screening: Screening) -> list[tuple[str, ...]]:

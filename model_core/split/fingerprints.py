@@ -33,7 +33,7 @@ from model_core.split.exif import Capture, read_capture
 from model_core.split.keypoints import Keypoints
 
 SHARD = 256
-VERSION = 1  # to be raised when what a fingerprint holds or how it is computed changes
+VERSION = 2  # to be raised when what a fingerprint holds or how it is computed changes
 MAX_PIXELS = 200_000_000
 
 
@@ -66,8 +66,8 @@ def fingerprint(path: str | os.PathLike[str], *, local: bool = True) -> Fingerpr
     local: find the local features too, nine tenths of the work.
     """
     try:
-        with warnings.catch_warnings(), Image.open(path) as image:
-            warnings.simplefilter("ignore")  # of odd metadata and of large pictures, which are measured here
+        # ignored are warnings of odd metadata and of large pictures, which are measured here
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as image:
             size = image.size
             if size[0] * size[1] > MAX_PIXELS:
                 return dataclasses.replace(_NOTHING, error=f"{size[0]} x {size[1]} pixels are too many")
@@ -160,7 +160,7 @@ def _save(file: Path, prints: Sequence[Fingerprint]) -> None:
 
 def _load(file: Path) -> list[Fingerprint]:
     try:
-        with np.load(file) as stored:
+        with file.open("rb") as stream, np.load(stream) as stored:
             a = dict(stored)
         text = json.loads(str(a["text"]))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:

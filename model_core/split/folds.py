@@ -1,7 +1,8 @@
 """Folds and parts that keep components whole and classes even.
 
 A greedy assignment after Sechidis, Tsoumakas and Vlahavas, "On the stratification of multi-label data" (ECML PKDD
-2011), to groups of images: rarest class first, largest component first, to the part that lacks most of that class.
+2011), to groups of images: rarest class first, largest component first, to a part that lacks images of that class;
+where several do, to the one that lacks most of all, so that the small parts are not starved of rare classes.
 scikit-learn's StratifiedGroupKFold was measured and not taken: its `shuffle` lost the stratification up to 1.7
 (scikit-learn issue 32478), it can leave a fold empty (34828), its time grows with folds squared times classes, and it
 has no unequal parts.
@@ -54,9 +55,8 @@ def grouped_parts(
     """
     component, labels = _checked(components, labels)
     names = list(fractions)
+    check_fractions(fractions)
     shares = np.array([fractions[name] for name in names], float)
-    if not (shares > 0).all() or abs(shares.sum() - 1) > 1e-6:
-        raise DataError(f"The fractions must be above 0 and add up to 1; they are {dict(fractions)}.")
     bad = np.zeros(len(component), bool) if unfit is None else np.asarray(unfit, bool)
     if bad.any() and TRAIN not in names:
         raise DataError(f"Images that may only be trained on need a part named {TRAIN!r} among {', '.join(names)}.")
@@ -71,6 +71,12 @@ def grouped_parts(
     part[usable] = np.array(names, dtype=object)[chosen]
     part[bad & (part != TRAIN)] = EXCLUDED
     return part.astype(np.str_)
+
+
+def check_fractions(fractions: Mapping[str, float]) -> None:
+    """Raises: DataError for fractions that are not positive or do not add up to 1."""
+    if any(not share > 0 for share in fractions.values()) or abs(sum(fractions.values()) - 1) > 1e-6:
+        raise DataError(f"The fractions must be above 0 and add up to 1; they are {dict(fractions)}.")
 
 
 def _checked(components: ArrayLike, labels: Sequence[Any]) -> tuple[NDArray[np.int64], list[Any]]:
@@ -89,6 +95,7 @@ def _assign(
     weights: NDArray[np.float64] | None = None,
 ) -> NDArray[np.int64]:
     """The part (index into `shares`) of each image. Cost: components times parts, and a sort."""
+    _, component = np.unique(component, return_inverse=True)
     names = {label: number for number, label in enumerate(sorted(set(labels), key=str))}
     label = np.array([names[x] for x in labels])
     weight = np.ones(len(label)) if weights is None else weights
@@ -99,21 +106,35 @@ def _assign(
     wanted = total[:, None] * shares
     wanted_in_all = total.sum() * shares
     rng = np.random.default_rng(seed)
-    tie = rng.random((len(content), len(shares)))
     rarity = np.argsort(np.argsort(total, kind="stable"), kind="stable")
     rarest = np.array([min(counts, key=lambda k: rarity[k]) for counts in content])
     size = np.array([counts[k] for counts, k in zip(content, rarest, strict=True)])
     order = np.lexsort((rng.random(len(content)), -size, rarity[rarest]))
+    tie = rng.random((len(content), len(shares)))
     chosen = np.zeros(len(content), np.int64)
     for c in order.tolist():
-        of_class = wanted[rarest[c]]
-        best = np.flatnonzero(of_class >= of_class.max() - 1e-9)
-        if len(best) > 1:
-            lacking = wanted_in_all[best]
-            best = best[lacking >= lacking.max() - 1e-9]
+        candidates = _candidates(wanted[rarest[c]], size[c])
+        lacking = wanted_in_all[candidates] / shares[candidates]
+        best = candidates[lacking >= lacking.max() - 1e-9]
         part = int(best[tie[c, best].argmax()])
         chosen[c] = part
         for k, w in content[c].items():
             wanted[k, part] -= w
             wanted_in_all[part] -= w
+    if not np.bincount(chosen, minlength=len(shares)).all():
+        raise DataError(f"{len(content)} groups of images are too few or too unequal for parts of {shares.round(3)}.")
     return chosen[component]
+
+
+def _candidates(wanted: NDArray[np.float64], size: float) -> NDArray[np.intp]:
+    """The parts that may take `size` more images of a class without another missing its whole share of it.
+
+    wanted: images of the class that each part still lacks; their whole numbers are due to it, and what the fractions
+    add up to may go to any of them, which is where all classes together decide. None fits: the one that lacks most.
+    """
+    due = np.floor(wanted + 1e-9).clip(0)
+    spare = wanted.sum() - due.sum() >= size - 1e-9
+    fits = wanted >= size - 1e-9
+    if spare:
+        fits |= (wanted > 1e-9) & (wanted + 1 > size)
+    return np.flatnonzero(fits) if fits.any() else np.flatnonzero(wanted >= wanted.max() - 1e-9)

@@ -161,7 +161,7 @@ def _angles(
     inside = (ys >= 0) & (ys < gx.shape[0]) & (xs >= 0) & (xs < gx.shape[1])
     ys, xs = ys.clip(0, gx.shape[0] - 1), xs.clip(0, gx.shape[1] - 1)
     u, v = gx[ys, xs], gy[ys, xs]
-    bins = (np.arctan2(v, u) / (2 * np.pi) * BINS).astype(np.intp) % BINS + np.arange(len(y))[:, None] * BINS
+    bins = np.floor(np.arctan2(v, u) / (2 * np.pi) * BINS).astype(np.intp) % BINS + np.arange(len(y))[:, None] * BINS
     sizes = (np.hypot(u, v) * weight * inside).ravel()
     sums = np.asarray(np.bincount(bins.ravel(), sizes, len(y) * BINS), np.float64).reshape(-1, BINS)
     for _ in range(2):

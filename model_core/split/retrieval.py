@@ -8,21 +8,11 @@ faiss (Johnson et al. 2019) where it is installed, else by scikit-learn.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib import import_module
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.cluster import MiniBatchKMeans
-from sklearn.neighbors import NearestNeighbors
 
 from model_core.split.keypoints import Keypoints, mirrored
-
-faiss: Any
-try:
-    faiss = import_module("faiss")
-except ImportError:  # the search is then done by scikit-learn, some times slower
-    faiss = None
 
 CHUNK = 8192
 WORDS = 32  # of the codebook
@@ -81,7 +71,11 @@ def nearest(queries: Floats, base: Floats, k: int) -> tuple[NDArray[np.int64], F
     Both have rows of unit length. k is cut to len(base).
     """
     k = min(k, len(base))
-    if faiss is not None:
+    try:  # both are imported here: the processes that look at images need neither
+        import faiss
+    except ImportError:
+        from sklearn.neighbors import NearestNeighbors
+    else:
         index = faiss.IndexFlatIP(base.shape[1])
         index.add(np.ascontiguousarray(base))
         cosine, neighbour = index.search(np.ascontiguousarray(queries), k)
@@ -112,6 +106,8 @@ class Codebook:
 
     def __init__(self, pictures: Sequence[Keypoints], *, dimensions: int = 512, seed: int = 0) -> None:
         """Learns words and components from a sample of `pictures` drawn with `seed`."""
+        from sklearn.cluster import MiniBatchKMeans
+
         rng = np.random.default_rng(seed)
         chosen = [pictures[i] for i in rng.permutation(len(pictures))[:SAMPLE]]
         some = [p.descriptors[:30] for p in chosen if len(p)]
