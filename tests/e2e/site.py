@@ -46,7 +46,7 @@ class Site:
                 [sys.executable, "manage.py", "serve", "--port", str(self.port)],
                 cwd=ROOT, env=self.environment, stdout=log, stderr=log,
             )  # fmt: skip
-        wait_until("the site answers", self.answers, seconds=120)
+        wait_until("the site answers", self.answers, seconds=300)
 
     def answers(self) -> bool:
         assert self.process is not None

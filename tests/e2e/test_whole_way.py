@@ -33,9 +33,11 @@ N_POSITIVE, N_NEGATIVE = 6, 6
 def site(tmp_path: Path, chromium: Browser) -> Iterator[Site]:
     running = Site(tmp_path / "var", free_port())
     running.folder.mkdir()
-    running.start()
-    yield running
-    running.stop()
+    try:
+        running.start()
+        yield running
+    finally:
+        running.stop()
 
 
 class Person:
