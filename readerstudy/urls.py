@@ -1,6 +1,6 @@
 """Every page and every API route, on one screen."""
 
-from django.urls import URLPattern, URLResolver, include, path
+from django.urls import URLPattern, URLResolver, include, path, register_converter
 
 from readerstudy.images import views as images
 from readerstudy.images.api import UploadView
@@ -11,10 +11,13 @@ from readerstudy.readings.api import ReadingView
 from readerstudy.results import views as results
 from readerstudy.results.api import ResultsView
 from readerstudy.results.home import home
+from readerstudy.results.supplement import views as supplement
 from readerstudy.scoring import views as scoring
 from readerstudy.scoring.api import RunView
 from readerstudy.studies import views as studies
 from readerstudy.studies.api import StudyView
+
+register_converter(supplement.FigureFormat, "figureformat")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", home, name="home"),
@@ -62,7 +65,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:pk>/results/score/", results.score, name="results-score"),
     path("studies/<int:pk>/results/look/", results.look, name="results-look"),
     path("studies/<int:pk>/results/export.zip", results.export_zip, name="results-export"),
+    path("studies/<int:pk>/results/<int:test_pk>/", supplement.test_page, name="results-test"),
     path("studies/<int:pk>/results/<int:test_pk>/roc.<str:fmt>", results.figure, name="results-figure"),
+    path(
+        "studies/<int:pk>/results/<int:test_pk>/<str:figure>.<figureformat:fmt>",
+        supplement.test_figure,
+        name="results-figure",
+    ),
     path("studies/<int:pk>/results/<int:test_pk>/<str:table>.<str:fmt>", results.table, name="results-table"),
     path("api/studies/<int:pk>/results/", ResultsView.as_view(), name="api-results"),
 ]

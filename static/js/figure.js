@@ -24,8 +24,9 @@ function load(url) {
   });
 }
 
-/** The size at which the axes are square. */
-function size(width, { margin }) {
+/** The size at which the axes are square; a figure whose axes are not has the height it was made with. */
+function size(width, { margin, meta, height }) {
+  if (meta && meta.shape === "fixed") return { width, height };
   return { width, height: margin.t + margin.b + width - margin.l - margin.r };
 }
 

@@ -134,6 +134,7 @@ def agreement_map(test: TestResult, question: QuestionResult, numbers: Supplemen
         )
     )  # fmt: skip
     _layout(figure, rows=0, plot=WIDTH - LEFT - 60, right=60)
+    figure.update_layout(meta={"shape": "square"})
     size = FONT_SIZE if len(codes) <= 12 else 9
     figure.update_xaxes(tickangle=-90, tickfont={"size": size}, type="category", dtick=1, constrain="domain")
     figure.update_yaxes(tickfont={"size": size}, type="category", dtick=1, autorange="reversed", scaleanchor="x")
@@ -181,6 +182,7 @@ def calibration_curve(test: TestResult, question: QuestionResult, numbers: Suppl
     )  # fmt: skip
     figure = go.Figure([perfect, observed])
     _layout(figure, rows=0, plot=WIDTH - LEFT - RIGHT, keys=2)
+    figure.update_layout(meta={"shape": "square"})
     figure.update_xaxes(title_text=_("Predicted probability"), range=[-0.02, 1.02], constrain="domain")
     figure.update_yaxes(title_text=_("Observed share"), range=[-0.02, 1.02], scaleanchor="x", constraintoward="top")
     return figure
@@ -290,7 +292,7 @@ def _layout(
         width=WIDTH, height=10 + height + bottom, showlegend=keys > 0,
         margin={"l": left, "r": right, "t": 10, "b": bottom, "pad": 0, "autoexpand": False},
         font={"family": FONT, "size": FONT_SIZE, "color": BLACK}, hoverlabel={"font": {"family": FONT}},
-        paper_bgcolor="white", plot_bgcolor="white", hovermode="closest", meta={"shape": "fixed" if not plot else ""},
+        paper_bgcolor="white", plot_bgcolor="white", hovermode="closest", meta={"shape": "fixed"},
         legend={
             "x": 0, "xanchor": "left", "xref": "container", "y": 0, "yref": "container", "yanchor": "bottom",
             "itemsizing": "trace", "itemclick": False, "itemdoubleclick": False, "bgcolor": "rgba(0,0,0,0)",

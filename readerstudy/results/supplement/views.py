@@ -1,0 +1,105 @@
+"""The page behind each test of the results, and its figures as files."""
+
+from typing import Any
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.views.decorators.http import require_safe
+
+from readerstudy.accounts.access import researcher_required
+from readerstudy.accounts.refusals import explained
+from readerstudy.results.access import model_version_for, numbers_of_test
+from readerstudy.results.analysis import QuestionResult, TestResult, analyse
+from readerstudy.results.arrays import TestTable
+from readerstudy.results.errors import ResultsError
+from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
+from readerstudy.results.stats import StandaloneTest, StandaloneVsReaders
+from readerstudy.results.supplement import page
+from readerstudy.results.supplement.numbers import Supplement, supplement
+from readerstudy.results.supplement.words import TITLES, caption, variant
+from readerstudy.results.tables import study_tables
+
+
+@researcher_required
+@require_safe
+@explained(ResultsError, back="results")
+def test_page(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
+    """Everything one click deeper, as a paper's supplement."""
+    row = numbers_of_test(request.user, pk, test_pk)
+    model_version = model_version_for(request.GET.get("model"), row.study)
+    table, test, question, numbers = _asked(request, pk, test_pk)
+    asked = f"model={model_version.pk if model_version else ''}&question={question.position}"
+    plates = page.plates(test, question, numbers)
+    disagreement, against = numbers.disagreement, numbers.against
+    context: dict[str, Any] = {
+        "study": row.study,
+        "image_set": row.image_set_id,
+        "test": test,
+        "question": question,
+        "numbers": numbers,
+        "plates": plates,
+        "others": [plate for name, plate in plates.items() if name != "forest"],
+        "thresholds": [against.at_specificity, against.at_sensitivity] if against else [],
+        "query": asked,
+        "interim": row.study.unblinded_at is None,
+        "variants": _variants(against.sensitivity) if against else [],
+        "variants_specificity": _variants(against.specificity) if against else [],
+        "readers": list(zip(against.matched.readers, against.tests, strict=True)) if against else [],
+        "only_model": page.gallery(table, disagreement.only_model) if disagreement else [],
+        "only_readers": page.gallery(table, disagreement.only_readers) if disagreement else [],
+        "formats": list(MEDIA_TYPES),
+        "cannot_draw": unavailable(),
+        "browser_draws": ("png", "svg"),
+        "section": "studies",
+    }
+    return render(request, "results/test.html", context)
+
+
+@researcher_required
+@require_safe
+@explained(ResultsError, back="results")
+def test_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, fmt: str) -> HttpResponse:
+    """A figure of that page as a file; `?inline` shows it instead of saving it."""
+    if figure not in TITLES:
+        raise Http404
+    _table, test, question, numbers = _asked(request, pk, test_pk)
+    drawn = page.drawn(test, question, numbers).get(figure)
+    if drawn is None:
+        raise Http404
+    content = figure_file(drawn, fmt, title=str(TITLES[figure]), text=caption(figure, test, numbers))
+    response = HttpResponse(content, content_type=MEDIA_TYPES[fmt])
+    disposition = "inline" if "inline" in request.GET and fmt != "html" else "attachment"
+    name = f"study-{pk}-test-{test.position}-{figure}.{fmt}"
+    response["Content-Disposition"] = f'{disposition}; filename="{name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _asked(request: HttpRequest, pk: int, test_pk: int) -> tuple[TestTable, TestResult, QuestionResult, Supplement]:
+    """The test and the question asked for (its first, where none is), with everything behind it."""
+    study = numbers_of_test(request.user, pk, test_pk).study
+    model_version = model_version_for(request.GET.get("model"), study)
+    tables = study_tables(study, model_version, only_test=test_pk, detailed=True)
+    test = analyse(tables).tests[0]
+    wanted = request.GET.get("question", "")
+    for question in test.questions:
+        if not wanted or str(question.position) == wanted:
+            return tables.tests[0], test, question, supplement(tables.tests[0], test, question.position)
+    raise Http404
+
+
+def _variants(found: StandaloneVsReaders) -> list[tuple[str, StandaloneTest]]:
+    """The main result and the two fixed variants, each with what it holds for."""
+    return [(variant(test), test) for test in (found.main, found.cases_fixed, found.readers_fixed)]
+
+
+class FigureFormat:
+    """The ending of a figure's address: what is not one is a table's."""
+
+    regex = "|".join(MEDIA_TYPES)
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
