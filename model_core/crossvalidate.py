@@ -73,6 +73,9 @@ def crossvalidate(
     No image of the fold left out chooses anything: the last epoch is taken. Returns what `summary` gives.
     Raises: DataError, TaxonomyError; train.loop.StoppedError.
     """
+    from model_core.train.run import with_known_input
+
+    config = with_known_input(images, config)
     results: dict[str, list[dict[str, Any]]] = {arm.name: [] for arm in chosen}
     pooled: dict[str, list[tuple[NDArray[np.intp], Any]]] = {arm.name: [] for arm in chosen}
     for number in sorted(set(fold.tolist())):

@@ -145,7 +145,7 @@ def evaluate(
         except TaxonomyError as error:
             skipped[f"level {depth}"] = str(error)
             continue
-        new = levels is not None or level.confusion.names != found[-1].confusion.names
+        new = levels is not None or level.confusion.names not in [f.confusion.names for f in found]
         if len(level.confusion.names) > 1 and new:
             found.append(level)
     return Evaluation(

@@ -25,7 +25,7 @@ from model_core.train.pictures import Examined, PictureSource, PlainPictures, Tu
 from model_core.train.state import Progress
 from model_core.train.validation import LabelledPictures
 from model_core.train.workers import Workers, joined_workers
-from model_core.transforms import Preprocessing
+from model_core.transforms import INPUT_RANGES, Preprocessing
 
 MODEL = "model.safetensors"
 
@@ -108,6 +108,8 @@ def starting_network(
         resize=config.resize,
     )
     found, preprocessing, backbone = prepared_backbone(images, settings)
+    # a checkpoint of ours brings its own; it may be trained on at another size
+    preprocessing = dataclasses.replace(preprocessing, size=config.size, resize=config.resize)
     options = dataclasses.replace(found.options, auxiliary_head=bool(config.auxiliary_weight))
     network = build_network(n_classes, options, seed=config.seed)
     below = {n: t for n, t in found.state_dict().items() if not n.startswith(("fc.", "AuxLogits."))}
@@ -118,6 +120,18 @@ def starting_network(
             f"There is no block {config.train_from!r} to train from; there are {', '.join(network.blocks)}, fc."
         )
     return network, preprocessing, backbone
+
+
+def with_known_input(images: Sequence[LabelledImage], config: TrainingConfig) -> TrainingConfig:
+    """The settings with the backbone's input range and pooling found out once, so that every fold takes the same."""
+    known = config.input_range != "auto" and config.pool_excludes_padding is not None
+    if known or config.weights in ("random", "imagenet"):
+        return config
+    network, preprocessing, _ = starting_network(images, 2, config)
+    ranges = [name for name, (mean, _) in INPUT_RANGES.items() if mean == preprocessing.mean]
+    return dataclasses.replace(
+        config, input_range=ranges[0], pool_excludes_padding=network.options.pool_excludes_padding
+    )
 
 
 def _examine(

@@ -63,8 +63,8 @@ def test_sampler_spreads_its_draws_evenly() -> None:
 
 
 def test_loss_weights_by_hand() -> None:
-    """Sizes 3 and 1, class 2 empty: proportional to 1/3 and 1; the mean over the 4 images is (3/3 + 1) / 4 = 1/2, so the
-    weights are 2/3 and 2."""
+    """Sizes 3 and 1, class 2 empty: proportional to 1/3 and 1; the mean over the 4 images is (3/3 + 1) / 4 = 1/2, so
+    the weights are 2/3 and 2."""
     assert class_weights(np.array([0, 0, 0, 1]), 3, 1.0) == pytest.approx([2 / 3, 2, 0])
 
 
