@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+from tqdm import tqdm
 
 from model_core.split.hashing import Bits, near_pairs
 from model_core.split.keypoints import Keypoints, common_points
@@ -156,25 +158,28 @@ def look_alikes(
     A pair becomes an edge when enough of its keypoints agree, or when the cosine of its whitened features is high.
     """
     found: list[Edge] = []
-    candidates: set[tuple[int, int]] = set()
+    candidates = [np.zeros((0, 2), np.int64)]
     if features is not None and len(features) > 1:
-        pairs = neighbour_pairs(whitened(features, seed=similarity.seed), similarity.candidates)
-        candidates.update(pairs)
-        found += [Edge(a, b, "features", f"cosine {c:.2f}") for (a, b), c in pairs.items() if c >= similarity.cosine]
+        pairs, cosine = neighbour_pairs(whitened(features, seed=similarity.seed), similarity.candidates)
+        candidates.append(pairs)
+        near = cosine >= similarity.cosine
+        for (a, b), c in zip(pairs[near].tolist(), cosine[near].tolist(), strict=True):
+            found.append(Edge(a, b, "features", f"cosine {c:.2f}"))
     if keypoints is not None and len(keypoints) > 1:
         codebook = Codebook(keypoints, seed=similarity.seed)
-        base, mirror = codebook(keypoints), codebook(keypoints, mirror=True)
-        candidates.update(neighbour_pairs(base, similarity.candidates, queries=mirror))
-        found += _proven(keypoints, candidates, similarity.points)
+        pairs, _ = neighbour_pairs(codebook(keypoints), similarity.candidates, queries=codebook(keypoints, mirror=True))
+        candidates.append(pairs)
+        found += _proven(keypoints, np.unique(np.concatenate(candidates), axis=0), similarity.points)
     return found
 
 
-def _proven(keypoints: Sequence[Keypoints], pairs: Iterable[tuple[int, int]], least: int) -> list[Edge]:
+def _proven(keypoints: Sequence[Keypoints], pairs: NDArray[np.int64], least: int) -> list[Edge]:
     found = []
-    for a, b in sorted(pairs):
-        points = common_points(keypoints[a], keypoints[b])
-        if points >= least:
-            found.append(Edge(a, b, "points in common", f"{points} points"))
+    with threadpool_limits(1):  # the matrices are small: threads would only wait for each other
+        for a, b in tqdm(pairs.tolist(), desc="pairs", unit="pair", disable=None):
+            points = common_points(keypoints[a], keypoints[b])
+            if points >= least:
+                found.append(Edge(a, b, "points in common", f"{points} points"))
     return found
 
 

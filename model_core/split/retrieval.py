@@ -85,20 +85,25 @@ def nearest(queries: Floats, base: Floats, k: int) -> tuple[NDArray[np.int64], F
     return neighbour.astype(np.int64), (1 - distance.astype(np.float32) ** 2 / 2)
 
 
-def neighbour_pairs(base: Floats, k: int, *, queries: Floats | None = None) -> dict[tuple[int, int], float]:
-    """{(first, second): cosine} with first < second, of each picture and its `k` nearest others.
+def neighbour_pairs(base: Floats, k: int, *, queries: Floats | None = None) -> tuple[NDArray[np.int64], Floats]:
+    """((m, 2) indices, (m,) cosines): each image with its `k` nearest others, every pair once, first < second, sorted.
 
-    queries: other vectors of the same pictures (their mirror images), looked up among `base` in addition.
+    queries: other vectors of the same pictures (their mirror images), looked up among `base` in addition; the cosine is
+    the greatest found.
     """
-    pairs: dict[tuple[int, int], float] = {}
+    n = len(base)
+    keys, cosines = [], []
     for vectors in (base,) if queries is None else (base, queries):
         neighbour, cosine = nearest(vectors, base, k + 1)
-        rows = np.repeat(np.arange(len(base)), neighbour.shape[1])
-        for a, b, c in zip(rows.tolist(), neighbour.ravel().tolist(), cosine.ravel().tolist(), strict=True):
-            if a != b and b >= 0:
-                key = (a, b) if a < b else (b, a)
-                pairs[key] = max(c, pairs.get(key, -1.0))
-    return pairs
+        image = np.repeat(np.arange(n), neighbour.shape[1])
+        other = neighbour.ravel()
+        real = (other >= 0) & (other != image)  # faiss fills up with -1
+        keys.append((np.minimum(image, other) * n + np.maximum(image, other))[real])
+        cosines.append(cosine.ravel()[real])
+    key, value = np.concatenate(keys), np.concatenate(cosines)
+    order = np.lexsort((-value, key))
+    key, first = np.unique(key[order], return_index=True)
+    return np.stack([key // n, key % n], axis=1), value[order][first]
 
 
 class Codebook:
