@@ -28,7 +28,7 @@ def interval(estimate: Estimate, digits: int = 3) -> str:
     """Its confidence limits, or a dash."""
     if not estimate.has_interval:
         return UNDEFINED
-    return f"{estimate.low:.{digits}f}–{estimate.high:.{digits}f}"
+    return f"{estimate.low:.{digits}f}–{estimate.high:.{digits}f}".replace("-", "−")
 
 
 def estimate(value: Estimate, digits: int = 3) -> str:

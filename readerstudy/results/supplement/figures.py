@@ -9,6 +9,7 @@ import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
 from readerstudy.results.analysis import QuestionResult, TestResult
+from readerstudy.results.captions import number
 from readerstudy.results.figures import (
     BLACK,
     BLUE,
@@ -55,7 +56,7 @@ def forest(test: TestResult, question: QuestionResult, numbers: Supplement) -> g
         ]
     )
     _layout(figure, rows=len(names), left=150, keys=3)
-    figure.update_xaxes(title_text=_("Sensitivity, model minus reader"), zeroline=True, zerolinecolor=BLACK)
+    figure.update_xaxes(title_text=_("Model minus reader"), zeroline=True, zerolinecolor=BLACK)
     _categories(figure, names)
     return figure
 
@@ -84,7 +85,7 @@ def subgroup_forest(test: TestResult, question: QuestionResult, numbers: Supplem
     names: list[str] = []
     series: dict[str, list[tuple[str, Estimate]]] = {"sensitivity": [], "specificity": [], "auc": []}
     for attribute in dict.fromkeys(stratum.attribute for stratum in numbers.strata):
-        names.append(f"<i>{attribute}</i>")
+        names.append(f"{attribute}:")
         for stratum in numbers.strata:
             for row in stratum.found.rows if stratum.attribute == attribute else ():
                 label = f"{row.name.replace('-', ' ') if attribute == 'diagnosis' else row.name} "
@@ -108,7 +109,7 @@ def subgroup_forest(test: TestResult, question: QuestionResult, numbers: Supplem
         trace.hovertemplate = "%{customdata}: %{x:.3f}<extra></extra>"
     _layout(figure, rows=len(names), left=150, keys=len(figure.data))
     figure.update_xaxes(title_text=_("Value (bar: 95% interval)"), range=[-0.02, 1.02])
-    texts = [name if name.startswith("<i>") else html.escape(name.strip()) for name in names]
+    texts = [html.escape(name.strip()) for name in names]
     figure.update_yaxes(
         tickmode="array", tickvals=list(range(len(names))), ticktext=texts, range=[len(names) - 0.4, -0.6], ticks=""
     )
@@ -116,7 +117,7 @@ def subgroup_forest(test: TestResult, question: QuestionResult, numbers: Supplem
 
 
 def _last_head(names: list[str]) -> int:
-    return max(i for i, name in enumerate(names) if name.startswith("<i>"))
+    return max(i for i, name in enumerate(names) if name.endswith(":"))
 
 
 def agreement_map(test: TestResult, question: QuestionResult, numbers: Supplement) -> go.Figure | None:
@@ -126,19 +127,62 @@ def agreement_map(test: TestResult, question: QuestionResult, numbers: Supplemen
     codes = [html.escape(code) for code in numbers.codes]
     pairs = [[None if math.isnan(value) else value for value in row] for row in numbers.agreement.pairs.tolist()]
     lowest = min([value for row in pairs for value in row if value is not None] + [0.0])
+    cells = [(x, y, value) for y, row in enumerate(pairs) for x, value in enumerate(row) if value is not None]
+    # plotly's heat map is a picture with a style of its own, which the site's policy refuses: cells are rectangles
     figure = go.Figure(
-        go.Heatmap(
-            z=pairs, x=codes, y=codes, zmin=lowest, zmax=1, colorscale=GREYS, xgap=1, ygap=1,
-            colorbar={"title": {"text": _("κ")}, "thickness": 12, "outlinewidth": 0.5, "len": 0.9},
-            hovertemplate="%{y}, %{x}: κ = %{z:.2f}<extra></extra>",
+        go.Scatter(
+            x=[x for x, _y, _value in cells], y=[y for _x, y, _value in cells], mode="markers",
+            marker={
+                "color": [value for _x, _y, value in cells], "opacity": 0, "size": 9, "symbol": "square",
+            },
+            customdata=[(codes[y], codes[x]) for x, y, _value in cells],
+            hovertemplate="%{customdata[0]}, %{customdata[1]}: κ = %{marker.color:.2f}<extra></extra>",
         )
     )  # fmt: skip
+    figure.update_layout(
+        shapes=[
+            {
+                "type": "rect", "x0": x - 0.47, "x1": x + 0.47, "y0": y - 0.47, "y1": y + 0.47, "layer": "below",
+                "line": {"width": 0}, "fillcolor": _shade((value - lowest) / (1 - lowest)),
+            }
+            for x, y, value in cells
+        ]
+        + _scale()
+    )  # fmt: skip
+    for value, y in ((lowest, 0.2), (1.0, 0.8)):
+        figure.add_annotation(
+            text=f"κ {number(value, 1)}", showarrow=False, xref="paper", yref="paper", x=1, y=y, xanchor="left",
+            xshift=4, yanchor="top" if y < 0.5 else "bottom", borderpad=0,
+        )  # fmt: skip
     _layout(figure, rows=0, plot=WIDTH - LEFT - 60, right=60)
     figure.update_layout(meta={"shape": "square"})
     size = FONT_SIZE if len(codes) <= 12 else 9
-    figure.update_xaxes(tickangle=-90, tickfont={"size": size}, type="category", dtick=1, constrain="domain")
-    figure.update_yaxes(tickfont={"size": size}, type="category", dtick=1, autorange="reversed", scaleanchor="x")
+    ticks = {
+        "tickmode": "array", "tickvals": list(range(len(codes))), "ticktext": codes, "tickfont": {"size": size},
+    }  # fmt: skip
+    edge = len(codes) - 0.5
+    figure.update_xaxes(tickangle=-90, constrain="domain", range=[-0.5, edge], **ticks)
+    figure.update_yaxes(range=[edge, -0.5], scaleanchor="x", **ticks)
     return figure
+
+
+def _scale() -> list[dict[str, Any]]:
+    """The scale of shades beside the axes, from the lowest below to 1 above; plotly's own carries an inline style."""
+    step = 0.6 / 20
+    return [
+        {
+            "type": "rect", "xref": "paper", "yref": "paper", "x0": 1.03, "x1": 1.07, "y0": 0.2 + i * step,
+            "y1": 0.2 + (i + 1) * step, "line": {"width": 0}, "fillcolor": _shade(i / 19),
+        }
+        for i in range(20)
+    ]  # fmt: skip
+
+
+def _shade(share: float) -> str:
+    """The colour of ``GREYS`` this far between its ends, 0..1."""
+    ends = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for _at, colour in GREYS]
+    mixed = [round(light + (dark - light) * share) for light, dark in zip(*ends, strict=True)]
+    return "#" + "".join(f"{value:02x}" for value in mixed)
 
 
 def pooled_roc(
@@ -184,7 +228,8 @@ def calibration_curve(test: TestResult, question: QuestionResult, numbers: Suppl
     _layout(figure, rows=0, plot=WIDTH - LEFT - RIGHT, keys=2)
     figure.update_layout(meta={"shape": "square"})
     figure.update_xaxes(title_text=_("Predicted probability"), range=[-0.02, 1.02], constrain="domain")
-    figure.update_yaxes(title_text=_("Observed share"), range=[-0.02, 1.02], scaleanchor="x", constraintoward="top")
+    _name_y(figure, _("Observed share"))
+    figure.update_yaxes(range=[-0.02, 1.02], scaleanchor="x", constraintoward="top")
     return figure
 
 
@@ -202,7 +247,8 @@ def decision_curve(test: TestResult, question: QuestionResult, numbers: Suppleme
     figure = _curves(lines)
     highest = max([found.prevalence, *[v for _name, values, _c, _d in lines for v in values if not math.isnan(v)]])
     figure.update_xaxes(title_text=_("Threshold probability"), range=[0, 1])
-    figure.update_yaxes(title_text=_("Net benefit"), range=[-0.35 * highest, 1.1 * highest])
+    _name_y(figure, _("Net benefit"))
+    figure.update_yaxes(range=[-0.35 * highest, 1.1 * highest])
     return figure
 
 
@@ -219,7 +265,8 @@ def excisions(test: TestResult, question: QuestionResult, numbers: Supplement) -
     ]
     figure = _curves([line for line in lines if not all(math.isnan(value) for value in line[1])])
     figure.update_xaxes(title_text=_("Threshold probability"), range=[0, 1])
-    figure.update_yaxes(title_text=_("Excised per positive found"), rangemode="normal")
+    _name_y(figure, _("Excised per positive found"))
+    figure.update_yaxes(rangemode="normal")
     return figure
 
 
@@ -261,9 +308,11 @@ def pace_figure(test: TestResult, question: QuestionResult, numbers: Supplement)
     )  # fmt: skip
     _layout(figure, rows=0, plot=340 if timed else 220, keys=len(figure.data))
     figure.update_xaxes(title_text=_("Position in the reader's own order"), anchor="y")
-    figure.update_layout(yaxis={"title": {"text": _("Right answers")}, "domain": [0, 0.46 if timed else 1]})
+    _name_y(figure, _("Right answers"), middle=0.23 if timed else 0.5)
+    figure.update_layout(yaxis={"domain": [0, 0.46 if timed else 1]})
     if timed:
-        axis = {**_AXIS, "title": {"text": _("Seconds")}, "domain": [0.54, 1], "rangemode": "tozero"}
+        _name_y(figure, _("Seconds"), middle=0.77)
+        axis = {**_AXIS, "domain": [0.54, 1], "rangemode": "tozero"}
         figure.update_layout(yaxis2={**axis, "anchor": "x"})
     return figure
 
@@ -301,6 +350,14 @@ def _layout(
     )  # fmt: skip
     figure.update_xaxes(**_AXIS)
     figure.update_yaxes(**_AXIS)
+
+
+def _name_y(figure: go.Figure, text: str, *, middle: float = 0.5) -> None:
+    """The title of a y axis, at a fixed distance: plotly's own lands among the marks where margins do not expand."""
+    figure.add_annotation(
+        text=text, showarrow=False, textangle=-90, xref="paper", x=0, xshift=-LEFT + 10, xanchor="center",
+        yref="paper", y=middle, yanchor="middle", borderpad=0,
+    )  # fmt: skip
 
 
 def _categories(figure: go.Figure, names: list[str]) -> None:
