@@ -23,6 +23,7 @@ from readerstudy.results.imrmc import imrmc_text
 from readerstudy.results.methods import methods, protocol_document
 from readerstudy.results.rendering import DRAWN, as_page, draw
 from readerstudy.results.sheets import SHEETS, dictionary
+from readerstudy.results.supplement.numbers import supplements
 from readerstudy.results.tables import study_tables
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study
@@ -98,6 +99,7 @@ def _content(tables: StudyTables, results: StudyResults) -> Iterator[File]:
             sheet = build(test, table)
             made.append(sheet)
             yield File(f"test-{test.position}/{name}.csv", sheet.to_csv())
+        yield File(f"test-{test.position}/supplement.json", to_json(supplements(table, test)).encode())
         yield File(f"test-{test.position}/test.json", to_json(_facts(table)).encode())
         yield File(f"test-{test.position}/ratings.imrmc", imrmc_text(table).encode())
     yield File("data-dictionary.csv", dictionary(made).to_csv())

@@ -1,8 +1,8 @@
 """python -m readerstudy.results.recompute DIR|ZIP: whether an export's numbers follow from its own raw tables.
 
 Reads the export alone: no database, no settings, no network. Checks every file's SHA-256 against the manifest, computes
-every number of results.json and of the derived tables again from the raw ones, and says that they are equal, or which
-are not. Exit status 0: equal; 1: not, or not readable.
+every number of results.json, of the supplements and of the derived tables again from the raw ones, and says that they
+are equal, or which are not. Exit status 0: equal; 1: not, or not readable.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from readerstudy.results.encoding import encode
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.exported import MANIFEST, Exported, test_tables
 from readerstudy.results.sheets import SHEETS
+from readerstudy.results.supplement.numbers import supplements
 
 RELATIVE = 1e-9  # between machines the last digits of a float may differ
 DERIVED = ("readers", "summary", "curve")  # sheets that are computed, not raw
@@ -100,6 +101,8 @@ def _compare_results(export: Exported, found: Comparison) -> None:
             file = f"test-{table.position}/{name}.csv"
             computed = SHEETS[name](result, table).to_csv().decode()
             found.compare(file, list(_cells(export.read(file).decode())), list(_cells(computed)))
+        supplement = f"test-{table.position}/supplement.json"
+        found.compare(supplement, export.json(supplement), encode(supplements(table, result)))
 
 
 def _compare_provenance(recorded: dict[str, Any], manifest: dict[str, Any], found: Comparison) -> None:

@@ -142,7 +142,10 @@ def test_a_changed_answer_is_found_though_its_hash_was_mended(folder: Path, caps
     results = json.loads((folder / "results.json").read_text())
     codes = [reader["code"] for reader in results["tests"][0]["questions"][0]["readers"]]
     assert f"results.json tests[0].questions[0].readers[{codes.index(changed[0])}].point." in out
-    assert "test-1/readers.csv" in out
+    named = {
+        difference.partition("[")[0].partition(".json")[0] for difference in recompute.recompute(folder).differences
+    }
+    assert named == {"results", "test-1/readers.csv", "test-1/summary.csv", "test-1/supplement"}
     assert "tests[1]" not in out
 
 

@@ -145,6 +145,11 @@ def supplement(table: TestTable, test: TestResult, position: int | None = None, 
     )
 
 
+def supplements(table: TestTable, test: TestResult) -> dict[str, Supplement]:
+    """The supplement of each question, by its number: what the export holds and recomputes."""
+    return {str(question.position): supplement(table, test, question.position) for question in test.questions}
+
+
 def threshold_for_specificity(truth: NDArray[np.int64], scores: Floats, wanted: float) -> float:
     """The lowest threshold of ``score >= threshold`` at which at least this share of the negatives is called negative.
 
