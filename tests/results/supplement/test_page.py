@@ -59,9 +59,11 @@ def test_only_researchers_who_do_not_read_and_only_with_numbers(
     for place in addresses:
         assert researcher_client.get(place).status_code == 404, place  # still blinded, no look on record
     made.unblind(worked.study)
+    reader = worked.readers[0].user
+    assert reader is not None
     for place in addresses:
         assert administrator_client.get(place).status_code == 404, place
-        assert signed_in(worked.readers[0].user).get(place).status_code == 404, place
+        assert signed_in(reader).get(place).status_code == 404, place
         assert client.get(place).status_code == 302, place
         assert researcher_client.post(place).status_code == 405, place
         assert researcher_client.get(place).status_code == 200, place
