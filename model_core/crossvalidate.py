@@ -22,9 +22,10 @@ from numpy.typing import NDArray
 from model_core.dataset import LabelledImage, group_numbers, read_labelled_images
 from model_core.evaluation import Evaluation, NamedTest, evaluate
 from model_core.files import write_atomically
-from model_core.manifest import DataError, read_table
+from model_core.manifest import DataError
+from model_core.parts import read_assignment
 from model_core.provenance import write_record
-from model_core.split.folds import grouped_folds
+from model_core.split.folds import EXCLUDED, grouped_folds
 from model_core.taxonomy import Taxonomy
 from model_core.train.classes import ClassRule
 from model_core.train.command import add_config_arguments, config_from
@@ -63,6 +64,7 @@ def crossvalidate(
     chosen: Sequence[Arm],
     *,
     taxonomy: Taxonomy,
+    fit: NDArray[np.bool_] | None = None,
     tests: Sequence[NamedTest] = (),
     cache: Path | None = None,
     keep_models: bool = False,
@@ -70,6 +72,7 @@ def crossvalidate(
 ) -> dict[str, Any]:
     """Train every arm on all folds but one and test it on that one; a fold that is done is not done again.
 
+    fit: (n,) images that may be tested on; the others are only trained on (blurred ones, for example).
     No image of the fold left out chooses anything: the last epoch is taken. Returns what `summary` gives.
     Raises: DataError, TaxonomyError; train.loop.StoppedError.
     """
@@ -79,7 +82,7 @@ def crossvalidate(
     results: dict[str, list[dict[str, Any]]] = {arm.name: [] for arm in chosen}
     pooled: dict[str, list[tuple[NDArray[np.intp], Any]]] = {arm.name: [] for arm in chosen}
     for number in sorted(set(fold.tolist())):
-        inside = np.flatnonzero(fold == number)
+        inside = np.flatnonzero((fold == number) & (True if fit is None else fit))
         training = [images[i] for i in np.flatnonzero(fold != number).tolist()]
         held_out = [images[i] for i in inside.tolist()]
         for arm in chosen:
@@ -261,7 +264,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="a folder: results.json, and one for each fold")
     parser.add_argument("--taxonomy", type=Path, help="CSV with id,parent,name (default: the one shipped)")
     parser.add_argument("--folds", type=int, default=9, help="(default: %(default)s, as in the paper)")
-    parser.add_argument("--folds-from", type=Path, help="CSV with the columns file and fold, in place of --folds")
+    parser.add_argument("--folds-from", type=Path, help="CSV of `split --folds`, in place of --folds")
     parser.add_argument("--level", type=int, action="append", help="may be repeated (default: 1 and 2)")
     parser.add_argument("--max-class-size", type=int, help="of the partition (default: a class for each label)")
     parser.add_argument("--no-direct", action="store_true", help="do not train on the levels directly")
@@ -277,35 +280,36 @@ def run(args: argparse.Namespace) -> int:
     config = config_from(args)
     taxonomy = Taxonomy.read_csv(args.taxonomy) if args.taxonomy else Taxonomy.default()
     images = read_labelled_images(args.manifest, args.images, taxonomy, absent_too=True)
-    fold = _given_folds(args.folds_from, images, args.images) if args.folds_from else fold_numbers(
-        images, args.folds, config.seed
-    )  # fmt: skip
+    if args.folds_from:
+        images, fold, fit = _given_folds(args.folds_from, images, args.images)
+    else:
+        fold, fit = fold_numbers(images, args.folds, config.seed), np.ones(len(images), bool)
     levels = args.level or [1, 2]
     chosen = arms(args.max_class_size, levels, direct=not args.no_direct)
     tests = [NamedTest.parse(text, taxonomy) for text in args.test]
     try:
-        found = crossvalidate(images, fold, args.out, config, chosen, taxonomy=taxonomy, tests=tests, cache=args.cache,
-                              keep_models=args.keep_models)  # fmt: skip
+        found = crossvalidate(images, fold, args.out, config, chosen, fit=fit, taxonomy=taxonomy, tests=tests,
+                              cache=args.cache, keep_models=args.keep_models)  # fmt: skip
     except StoppedError as stopped:
         print(stopped, file=sys.stderr)
         return 130
     write_atomically(args.out / "results.json", json.dumps(found, indent=1).encode())
-    write_record(args.out / "results.json", "crossvalidate", args, inputs=[args.manifest, args.images, args.taxonomy],
+    inputs = [args.manifest, args.images, args.folds_from, args.taxonomy]
+    write_record(args.out / "results.json", "crossvalidate", args, inputs=inputs,
                  results={"folds": np.bincount(fold).tolist(), **found})  # fmt: skip
     print(table(found, chosen, levels))
     return 0
 
 
-def _given_folds(path: Path, images: Sequence[LabelledImage], folder: Path) -> NDArray[np.int64]:
-    given = {row["file"]: (number, row["fold"]) for number, row in read_table(path, required=("file", "fold"))}
-    found = []
-    for image in images:
-        name = image.path.relative_to(folder).as_posix()
-        number, text = given.get(name, (0, ""))
-        if not text.isdecimal():
-            raise DataError(f"{path.name}: {name!r} has no fold." if not number else
-                            f"{path.name}, row {number}, column fold: {text!r} is not a whole number.")  # fmt: skip
-        found.append(int(text))
-    if len(set(found)) < 2:
+def _given_folds(
+    path: Path, images: Sequence[LabelledImage], folder: Path
+) -> tuple[tuple[LabelledImage, ...], NDArray[np.int64], NDArray[np.bool_]]:
+    """The images that are not excluded, their folds, and which of them are fit to be tested on."""
+    found = read_assignment(path, "fold", images, folder)
+    kept = [i for i, of in enumerate(found.of) if of != EXCLUDED]
+    if wrong := [found.of[i] for i in kept if not found.of[i].isdecimal()]:
+        raise DataError(f"{path.name}, column fold: {wrong[0]!r} is neither a whole number nor {EXCLUDED!r}.")
+    if len({found.of[i] for i in kept}) < 2:
         raise DataError(f"{path.name} must have at least two folds.")
-    return np.array(found, np.int64)
+    fit = np.array([not found.screened[i] for i in kept])
+    return tuple(images[i] for i in kept), np.array([int(found.of[i]) for i in kept], np.int64), fit

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from model_core.dataset import LabelledImage, read_labelled_images
 from model_core.evaluation import Evaluation, NamedTest, evaluate
 from model_core.manifest import DataError
+from model_core.parts import of_part
 from model_core.provenance import write_record
 from model_core.taxonomy import Taxonomy, TrainingClass
 
@@ -26,6 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", type=Path, required=True, help="a checkpoint (.safetensors)")
     parser.add_argument("--manifest", type=Path, required=True, help="CSV: file, diagnosis[, lesion_id, patient_id]")
     parser.add_argument("--images", type=Path, required=True, help="the folder that `file` is relative to")
+    parser.add_argument("--split", type=Path, help="CSV of `split`, of which only --part is looked at")
+    parser.add_argument("--part", default="test", help="(default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="a folder: report.json, report.txt, and CSV files")
     parser.add_argument(
         "--test",
@@ -50,6 +53,8 @@ def run(args: argparse.Namespace) -> int:
     taxonomy = classifier.metadata.taxonomy()
     names = Taxonomy(taxonomy.rows, taxonomy.source, Taxonomy.default().synonyms)  # a manifest may use other names
     images = read_labelled_images(args.manifest, args.images, names, absent_too=True)
+    if args.split:
+        images = of_part(args.split, args.part, images, args.images)
     tests = [NamedTest.parse(text, names) for text in args.test]
     for test in tests:  # refuse what cannot be answered before the work
         taxonomy.restricted_share(
@@ -65,8 +70,8 @@ def run(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     files = _write(args.out, found, images, probabilities, classifier.classes, taxonomy, args.images)
     results = {"n_images": len(chosen), "failures": {str(images[i].path): r for i, r in failures.items()}}
-    write_record(args.out / "report.json", "evaluate", args, inputs=[args.model, args.manifest, args.images],
-                 outputs=files, results=results)  # fmt: skip
+    inputs = [args.model, args.manifest, args.split, args.images]
+    write_record(args.out / "report.json", "evaluate", args, inputs=inputs, outputs=files, results=results)
     for i, reason in failures.items():
         print(f"Left out: {images[i].path}: {reason}")
     print(found.table())

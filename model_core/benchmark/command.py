@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import importlib.util
 
 # A benchmark is a module with SUMMARY, add_arguments(parser) and run(args) -> exit status.
 BENCHMARKS = {"predict": "model_core.benchmark.predict", "train": "model_core.benchmark.train_step"}

@@ -113,6 +113,8 @@ def reference_steps(paths: Sequence[Path], args: argparse.Namespace, device: Any
     from torchvision import transforms
     from torchvision.models import inception_v3
 
+    from model_core.benchmark.pictures import Pictures
+
     steps = transforms.Compose(
         [
             transforms.RandomResizedCrop(args.size),
@@ -125,39 +127,23 @@ def reference_steps(paths: Sequence[Path], args: argparse.Namespace, device: Any
     has_auxiliary = args.size >= 299
     network = inception_v3(num_classes=N_CLASSES, aux_logits=has_auxiliary, init_weights=False).to(device).train()
     optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9, weight_decay=1e-4)
-    loader = DataLoader(
-        _Files(paths, steps, args.batch_size), batch_size=args.batch_size, num_workers=args.workers,
-        pin_memory=device.type == "cuda", multiprocessing_context="spawn" if args.workers else None,
+    batches = iter(
+        DataLoader(
+            Pictures(paths, steps, args.batch_size * 10_000), batch_size=args.batch_size, num_workers=args.workers,
+            pin_memory=device.type == "cuda", multiprocessing_context="spawn" if args.workers else None,
+        )
     )  # fmt: skip
-    batches = iter(loader)
     while True:
         x, target = next(batches)
         x, target = x.to(device, non_blocking=True), target.to(device, non_blocking=True)
         found = network(x)
-        outputs = (found.logits, found.aux_logits) if has_auxiliary else (found,)
-        loss = functional.cross_entropy(outputs[0], target)
+        loss = functional.cross_entropy(found.logits if has_auxiliary else found, target)
         if has_auxiliary:
-            loss = loss + 0.4 * functional.cross_entropy(outputs[1], target)
+            loss = loss + 0.4 * functional.cross_entropy(found.aux_logits, target)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
         yield
-
-
-class _Files:
-    """Pictures over and over, as the baseline's DataLoader takes them."""
-
-    def __init__(self, paths: Sequence[Path], transform: Any, batch_size: int) -> None:
-        self._paths, self._transform, self._n = list(paths), transform, 10_000 * batch_size
-
-    def __len__(self) -> int:
-        return self._n
-
-    def __getitem__(self, index: int) -> tuple[Any, int]:
-        from PIL import Image
-
-        with Image.open(self._paths[index % len(self._paths)]) as image:
-            return self._transform(image.convert("RGB")), index % N_CLASSES
 
 
 def own_steps(paths: Sequence[Path], args: argparse.Namespace, device: Any, recipe: str) -> Iterator[None]:

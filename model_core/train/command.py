@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from model_core.dataset import LabelledImage, read_labelled_images
+from model_core.parts import of_part
 from model_core.provenance import write_record
 from model_core.taxonomy import Taxonomy
 from model_core.train.classes import ClassRule
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--manifest", type=Path, required=True, help="CSV: file, diagnosis[, lesion_id, patient_id]")
     parser.add_argument("--images", type=Path, required=True, help="the folder that `file` is relative to")
+    parser.add_argument("--split", type=Path, help="CSV of `split`: train on its part train, validate on validation")
     parser.add_argument("--validation", type=Path, help="manifest of the images on which the best epoch is chosen")
     parser.add_argument("--validation-images", type=Path, help="their folder (default: --images)")
     parser.add_argument("--out", type=Path, required=True, help="a folder: model.safetensors, log.csv, state.pt")
@@ -100,6 +102,9 @@ def run(args: argparse.Namespace) -> int:
     taxonomy = Taxonomy.read_csv(args.taxonomy) if args.taxonomy else Taxonomy.default()
     images = read_labelled_images(args.manifest, args.images, taxonomy, absent_too=True)
     validation: tuple[LabelledImage, ...] = ()
+    if args.split:
+        validation = of_part(args.split, "validation", images, args.images)
+        images = of_part(args.split, "train", images, args.images)
     if args.validation:
         folder = args.validation_images or args.images
         validation = read_labelled_images(args.validation, folder, taxonomy, absent_too=True)
@@ -118,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
     if int(os.environ.get("RANK", "0")) == 0:
         weights = config.weights if os.path.isfile(config.weights) else None
         results = {k: v for k, v in metadata.training.items() if k != "groups"}
-        inputs = [args.manifest, args.images, args.validation, args.taxonomy, weights]
+        inputs = [args.manifest, args.images, args.split, args.validation, args.taxonomy, weights]
         write_record(args.out / MODEL, "train", args, inputs=inputs, outputs=[args.out / "log.csv"], results=results)
         print(metadata.training["card"])
     return 0
