@@ -80,7 +80,7 @@ def _choose_penalty(
     if possible < 2:
         return DEFAULT_PENALTY, "the default, because a class has a single group and cross-validation needs two", {}
     losses = _held_out_losses(scaled, targets, groups, n_classes, possible, seed)
-    how = f"chosen by {possible}-fold cross-validation, no lesion or patient on both sides"
+    how = f"chosen by {possible}-fold cross-validation, no known lesion or patient on both sides"
     return min(losses, key=losses.__getitem__), how, losses
 
 
