@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 from django.utils.http import int_to_base36
 
 from readerstudy.accounts.models import User
@@ -14,6 +14,7 @@ from readerstudy.images.models import Image, ImageSet, Upload
 from readerstudy.readers.models import Reader
 from readerstudy.readings.models import Item, Reading
 from readerstudy.results.sheets import SHEETS
+from readerstudy.results.supplement.figures import FIGURES
 from readerstudy.scoring.models import ModelVersion, ScoringRun
 from readerstudy.studies.models import Case, Study, Test
 from tests.blinded_study import Planted
@@ -21,33 +22,40 @@ from tests.blinded_study import Planted
 
 @dataclass(frozen=True)
 class Route:
-    """A route by its name, with the names of its parameters."""
+    """A route: its name (two may share one), its pattern as the resolver knows it, and its parameters."""
 
     name: str
+    pattern: str
     parameters: tuple[str, ...]
 
-    def addresses(self, values: dict[str, Sequence[Any]]) -> Iterator[str]:
-        """The route with every combination of the values of its parameters. KeyError: a parameter nobody thought of."""
-        choices = [values[f"{self.name}:{name}"] if f"{self.name}:{name}" in values else values[name]
-                   for name in self.parameters]  # fmt: skip
-        for chosen in itertools.product(*choices):
-            yield reverse(self.name, kwargs=dict(zip(self.parameters, chosen, strict=True)))
+    def addresses(self, values: dict[str, Sequence[Any]]) -> list[str]:
+        """The route with every combination of the values of its parameters.
+
+        KeyError: a parameter that nobody thought of. AssertionError: no combination leads to this route.
+        """
+        choices = [values.get(f"{self.name}:{name}") or values[name] for name in self.parameters]
+        chosen = (dict(zip(self.parameters, one, strict=True)) for one in itertools.product(*choices))
+        made = [reverse(self.name, kwargs=kwargs) for kwargs in chosen]
+        assert any(resolve(address).route == self.pattern for address in made), f"nothing leads to {self.pattern}"
+        return made
 
 
 def every_route() -> list[Route]:
     """All routes, included ones too. AssertionError: a route without a name, which could not be filled in."""
-    return list(_routes(get_resolver(), (), ""))
+    return list(_routes(get_resolver(), (), "", ""))
 
 
-def _routes(resolver: URLResolver, above: tuple[str, ...], namespace: str) -> Iterator[Route]:
+def _routes(resolver: URLResolver, above: tuple[str, ...], namespace: str, prefix: str) -> Iterator[Route]:
     for entry in resolver.url_patterns:
         parameters = (*above, *entry.pattern.regex.groupindex)
+        pattern = prefix + (str(entry.pattern).removeprefix("^") if prefix else str(entry.pattern))
         if isinstance(entry, URLResolver):
-            yield from _routes(entry, parameters, f"{namespace}{entry.namespace}:" if entry.namespace else namespace)
+            inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
+            yield from _routes(entry, parameters, inner, pattern)
         else:
             assert isinstance(entry, URLPattern)
-            assert entry.name, f"{entry.pattern} has no name"
-            yield Route(f"{namespace}{entry.name}", parameters)
+            assert entry.name, f"{pattern} has no name"
+            yield Route(f"{namespace}{entry.name}", pattern, parameters)
 
 
 def known_values(planted: Planted) -> dict[str, list[Any]]:
@@ -78,6 +86,7 @@ def known_values(planted: Planted) -> dict[str, list[Any]]:
         "position": [1, 2],
         "token": [planted.token, planted.token[:-1], "x", *(str(user.pk) for user in User.objects.all())],
         "results-figure:fmt": ["svg", "html"],
+        "figure": [*FIGURES, "nothing"],
         "results-table:fmt": ["csv"],
         "table": [*SHEETS, "nothing"],
         "uidb36": [int_to_base36(user.pk) for user in User.objects.all()],
