@@ -105,17 +105,24 @@ def fit(
             row["seconds"] = round(time.monotonic() - begun, 1)
             is_best = _note_epoch(at, row, config)
             if workers.leads:
-                if is_best:
-                    save_best(folder / "best.pt", trained)
-                save_state(folder / "state.pt", trained, at, config, data)
-                write_log(folder / "log.csv", at)
+                _write_epoch(folder, trained, at, config, data, is_best=is_best, progress=progress)
                 saved = time.monotonic()
-                if progress:
-                    tqdm.write(", ".join(f"{name} {value:.5g}" for name, value in row.items()))
             workers.wait()
     network.load_state_dict(torch.load(folder / "best.pt", map_location="cpu", weights_only=True), strict=False)
     network.eval()
     return at
+
+
+def _write_epoch(
+    folder: Path, trained: Trained, at: Progress, config: TrainingConfig, data: str, *, is_best: bool, progress: bool
+) -> None:
+    """The best weights before the state: a kill between the two repeats an epoch and loses nothing."""
+    if is_best:
+        save_best(folder / "best.pt", trained)
+    save_state(folder / "state.pt", trained, at, config, data)
+    write_log(folder / "log.csv", at)
+    if progress:
+        tqdm.write(", ".join(f"{name} {value:.5g}" for name, value in at.history[-1].items()))
 
 
 def fit_steps(

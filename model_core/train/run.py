@@ -79,20 +79,31 @@ def train(
         ]
         reached = fit(network, pictures[0], pictures[1] if len(pictures) > 1 else None, out, config, workers,
                       cached=store is not None, progress=progress)  # fmt: skip
-        metadata = CheckpointMetadata(
-            architecture="inception_v3",
-            network=dataclasses.replace(network.options, auxiliary_head=False).to_json(),
-            classes=classes,
-            taxonomy_sha256=taxonomy.sha256,
-            taxonomy_nodes=tuple((i, p, n) for i, p, n in taxonomy.to_json()),
-            preprocessing=preprocessing.to_json(),
-            training=_training(training_set, validation_set, reached, backbone, config, taxonomy, classes, subject),
-        )
+        about = _training(training_set, validation_set, reached, backbone, config, taxonomy, classes, subject)
+        metadata = _metadata(network, preprocessing, taxonomy, classes, about)
         if workers.leads:
             state = {n: t for n, t in network.state_dict().items() if not n.startswith("AuxLogits.")}
             save(out / MODEL, state, metadata)
         workers.wait()
     return metadata
+
+
+def _metadata(
+    network: InceptionV3,
+    preprocessing: Preprocessing,
+    taxonomy: Taxonomy,
+    classes: Sequence[TrainingClass],
+    training: dict[str, Any],
+) -> CheckpointMetadata:
+    return CheckpointMetadata(
+        architecture="inception_v3",
+        network=dataclasses.replace(network.options, auxiliary_head=False).to_json(),
+        classes=tuple(classes),
+        taxonomy_sha256=taxonomy.sha256,
+        taxonomy_nodes=tuple((i, p, n) for i, p, n in taxonomy.to_json()),
+        preprocessing=preprocessing.to_json(),
+        training=training,
+    )
 
 
 def starting_network(

@@ -22,12 +22,15 @@ from model_core.checkpoint import load, read_metadata
 from model_core.dataset import LabelledImage, read_labelled_images
 from model_core.inference import Classifier
 from model_core.manifest import DataError
+from model_core.network import InceptionV3, build_network
 from model_core.taxonomy import Taxonomy
 from model_core.train import loop
 from model_core.train.classes import ClassRule
 from model_core.train.config import TrainingConfig
 from model_core.train.loop import StoppedError
+from model_core.train.pictures import Loaded
 from model_core.train.run import MODEL, train
+from model_core.train.schedule import Step
 from tests.model_core.conftest import DrawnSet
 
 SMALL = TrainingConfig(
@@ -308,3 +311,23 @@ def test_modern_recipe_with_all_layers_and_averages(images: tuple[LabelledImage,
     name = "Conv2d_1a_3x3.conv.weight"
     assert torch.equal(saved[name], state["average"]["values"][name])
     assert not torch.equal(saved[name], state["network"][name])
+
+
+def test_auxiliary_head_adds_its_share_of_the_loss(network: InceptionV3) -> None:
+    """The paper's 299 pixels, one step's loss: that of the main head and 0.4 times that of the other."""
+    two = build_network(3, replace(network.options, auxiliary_head=True), seed=0)
+    two.train()
+    x = torch.randn(2, 3, 299, 299, generator=torch.Generator().manual_seed(0))
+    logits, auxiliary = outputs = two.above(x, two.blocks[0])
+    assert auxiliary is not None
+    assert logits.shape == auxiliary.shape == (2, 3)
+    targets = torch.tensor([0, 2])
+    loaded = Loaded(Step(np.arange(2), 2), x, torch.ones(2))
+    found = loop.step_loss(outputs, targets, loaded, TrainingConfig(), None)
+    cross_entropy = torch.nn.functional.cross_entropy
+    assert found.item() == pytest.approx(
+        (cross_entropy(logits, targets) + 0.4 * cross_entropy(auxiliary, targets)).item()
+    )
+    half = loop.step_loss(outputs, targets, loaded._replace(usable=torch.tensor([1.0, 0.0])), TrainingConfig(), None)
+    alone = cross_entropy(logits[:1], targets[:1]) + 0.4 * cross_entropy(auxiliary[:1], targets[:1])
+    assert half.item() == pytest.approx(alone.item() / 2)
