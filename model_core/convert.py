@@ -71,9 +71,7 @@ def _from_paths(paths: Iterable[tuple[int, tuple[str, ...]]], source: str) -> tu
         for end in range(1, len(parts) + 1):
             first.setdefault(parts[:end], row)
     ids = _unique_ids(list(first))
-    return tuple(
-        Node(ids[path], ids[path[:-1]] if len(path) > 1 else "", path[-1], row) for path, row in first.items()
-    )
+    return tuple(Node(ids[path], ids[path[:-1]] if len(path) > 1 else "", path[-1], row) for path, row in first.items())
 
 
 def _unique_ids(paths: Sequence[tuple[str, ...]]) -> dict[tuple[str, ...], str]:
