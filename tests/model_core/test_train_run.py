@@ -191,11 +191,21 @@ def test_two_processes_compute_what_one_does(
 ) -> None:
     """With batch norms that do not look at the batch, and no dropout, a step's gradient does not depend on how its
     images are shared, but for rounding. At most 5 of 24 images in a step: 3 and 2, or 2 and 2."""
-    one = replace(SMALL, batch_norm="frozen", dropout=0.0, batch_size=5)
+    one = replace(SMALL, batch_norm="frozen", dropout=0.0, batch_size=5, learning_rate=1e-3)
     train(images, tmp_path / "one", one, validation=images[:7], progress=False)
     validation = tmp_path / "validation.csv"
     validation.write_text("".join(drawn.manifest.read_text().splitlines(keepends=True)[:8]))
-    arguments = [*ARGUMENTS, "--batch-norm", "frozen", "--dropout", "0", "--batch-size", "5"]
+    arguments = [
+        *ARGUMENTS,
+        "--batch-norm",
+        "frozen",
+        "--dropout",
+        "0",
+        "--batch-size",
+        "5",
+        "--learning-rate",
+        "0.001",
+    ]
     command = [
         sys.executable, "-m", "model_core", "train", "--manifest", str(drawn.manifest), "--images", str(drawn.folder),
         "--validation", str(validation), "--out", str(tmp_path / "two"), *arguments,
@@ -221,8 +231,8 @@ def test_two_processes_compute_what_one_does(
     assert start.abs().max() > 1e-3
     history = [read_metadata(tmp_path / name / MODEL).training["history"] for name in ("one", "two")]
     for a, b in zip(*history, strict=True):
-        assert a["training_loss"] == pytest.approx(b["training_loss"], abs=1e-4)
-        assert a["validation_loss"] == pytest.approx(b["validation_loss"], abs=1e-4)
+        assert a["training_loss"] == pytest.approx(b["training_loss"], rel=1e-3)
+        assert a["validation_loss"] == pytest.approx(b["validation_loss"], rel=1e-3)
         assert a["validation_accuracy"] == b["validation_accuracy"]
     assert sorted(p.name for p in (tmp_path / "two").iterdir()) == [
         "best.pt", "log.csv", MODEL, f"{MODEL}.record.json", "state.pt", "training.json", "validation.json",
