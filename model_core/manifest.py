@@ -61,9 +61,7 @@ def read_text(path: str | os.PathLike[str]) -> str:
         ) from error
 
 
-def read_table(
-    path: str | os.PathLike[str], *, required: Sequence[str] = ()
-) -> Iterator[tuple[int, dict[str, str]]]:
+def read_table(path: str | os.PathLike[str], *, required: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
     """(line number, {column: value}) of each row of a CSV; values stripped, columns without a name left out.
 
     Rows that are empty in every column are skipped. Raises: DataError naming the file, the row, the column.

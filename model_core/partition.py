@@ -23,9 +23,7 @@ from model_core.taxonomy import Taxonomy, TaxonomyError, TrainingClass
 __all__ = ["add_arguments", "partition_diseases", "run"]
 
 
-def partition_diseases(
-    taxonomy: Taxonomy, counts: Mapping[str, int], max_class_size: int
-) -> tuple[TrainingClass, ...]:
+def partition_diseases(taxonomy: Taxonomy, counts: Mapping[str, int], max_class_size: int) -> tuple[TrainingClass, ...]:
     """Training classes, in the taxonomy's depth-first order: disjoint, and together they hold every image counted.
 
     From each root downwards: a node becomes a class when its images, its descendants' counted in, do not exceed

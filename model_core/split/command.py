@@ -23,6 +23,7 @@ from model_core.split.evidence import Evidence, gather, join
 from model_core.split.folds import EXCLUDED, check_fractions, grouped_folds, grouped_parts
 from model_core.split.leaks import find_leaks
 
+EXPLAINED = 50  # large components at most
 DEFAULT_FRACTIONS = "train=0.8,validation=0.1,test=0.1"
 
 
@@ -79,8 +80,10 @@ def run(args: argparse.Namespace) -> int:
         "edges": dict(Counter(edge.reason for edge in components.edges).most_common()),
         "large_components": _explain(components, evidence, args.explain_from),
     }
-    code = _leaks(args, evidence, components, results) if args.against else _split(
-        args, evidence[0], components, fractions, results
+    code = (
+        _leaks(args, evidence, components, results)
+        if args.against
+        else _split(args, evidence[0], components, fractions, results)
     )
     inputs = [args.manifest, args.against, args.features, args.against_features, args.classes]
     write_record(args.output, "split", args, inputs=inputs, outputs=[edges], results=results)
@@ -189,13 +192,14 @@ def _warn_of_few(groups: dict[str, int], parts: int, column: str) -> None:
 def _explain(components: Components, evidence: Sequence[Evidence], least: int) -> list[dict[str, Any]]:
     files = [row.file for one in evidence for row in one.rows]
     told = []
-    for component in np.argsort(-components.sizes, kind="stable"):
-        if components.sizes[component] < max(2, least):
-            break
+    large = np.flatnonzero(components.sizes >= max(2, least))
+    for component in large[np.argsort(-components.sizes[large], kind="stable")][:EXPLAINED]:
         explanation = components.explain(int(component))
         first = files[components.members(int(component))[0]]
         print(f"component {component} ({first}, ...): {explanation}")
         told.append({"component": int(component), "first": first, "size": explanation.size, "text": str(explanation)})
+    if len(large) > EXPLAINED:
+        print(f"and {len(large) - EXPLAINED} more components of at least {least} images")
     return told
 
 

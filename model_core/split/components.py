@@ -48,11 +48,18 @@ class Components:
     def members(self, component: int) -> NDArray[np.int64]:
         return np.flatnonzero(self.of == component)
 
+    @cached_property
+    def _edges_of(self) -> dict[int, list[Edge]]:
+        found: dict[int, list[Edge]] = defaultdict(list)
+        for edge in self.edges:
+            found[int(self.of[edge.first])].append(edge)
+        return found
+
     def explain(self, component: int) -> Explanation:
-        """What holds a component together: see `Explanation`."""
+        """What holds a component of two or more images together: see `Explanation`."""
         members = self.members(component)
         place = {int(image): i for i, image in enumerate(members)}
-        edges = [e for e in self.edges if e.first in place]
+        edges = self._edges_of[component]
         values = Counter((e.reason, e.detail) for e in edges)
         without = {}
         for reason in dict.fromkeys(e.reason for e in edges):

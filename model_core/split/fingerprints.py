@@ -205,9 +205,7 @@ def capture_keys(captures: Sequence[Capture], *, gap: datetime.timedelta) -> dic
     """
     original = [capture.original for capture in captures]
     sitting = [""] * len(captures)
-    timed = sorted(
-        (c.camera, c.taken_at, i) for i, c in enumerate(captures) if c.camera and c.taken_at is not None
-    )
+    timed = sorted((c.camera, c.taken_at, i) for i, c in enumerate(captures) if c.camera and c.taken_at is not None)
     previous: tuple[str, datetime.datetime] | None = None
     name = ""
     for camera, taken_at, image in timed:

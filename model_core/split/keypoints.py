@@ -213,9 +213,7 @@ def _histograms(
     return np.rint(512 * np.sqrt(flat)).clip(0, 255).astype(np.uint8)
 
 
-def _matches(
-    a: NDArray[np.uint8], b: NDArray[np.uint8], max_ratio: float
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _matches(a: NDArray[np.uint8], b: NDArray[np.uint8], max_ratio: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Indices of mutual nearest neighbours that pass the ratio test."""
     x, y = a.astype(np.float32) / 512, b.astype(np.float32) / 512
     cosine = x @ y.T

@@ -25,9 +25,7 @@ def find_leaks(components: Components, n_first: int) -> tuple[Leak, ...]:
     the first image of the other side in its component. In the order of the images.
     """
     leaks = [
-        Leak(e.first, e.second - n_first, e.reason, e.detail)
-        for e in components.edges
-        if e.first < n_first <= e.second
+        Leak(e.first, e.second - n_first, e.reason, e.detail) for e in components.edges if e.first < n_first <= e.second
     ]
     direct = {leak.image for leak in leaks}
     sides: dict[int, tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
