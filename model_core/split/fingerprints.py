@@ -74,6 +74,8 @@ def fingerprint(path: str | os.PathLike[str], *, local: bool = True) -> Fingerpr
             capture = read_capture(image)
             image.draft("RGB", (1024, 1024))  # a JPEG is decoded at the least size that serves
             rgb = image.convert("RGB")
+    except FileNotFoundError:
+        return dataclasses.replace(_NOTHING, error="is not there")
     except Exception as error:  # Pillow's decoders raise anything on a damaged file
         return dataclasses.replace(_NOTHING, error=f"cannot be decoded: {error}".replace(str(path), "the file"))
     return Fingerprint(
