@@ -97,7 +97,7 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class Similarity:
-    """How alike is alike; the defaults are those measured on HAM10000 and PAD-UFES-20 (see the README).
+    """How alike is alike; the defaults were chosen on HAM10000, ISIC 2017 and PAD-UFES-20.
 
     hash_distance: bits of 255. points: points in common that prove the same skin (`keypoints.common_points`).
     candidates: nearest neighbours of each image whose points are compared. cosine: of whitened CNN features, from which
@@ -106,7 +106,7 @@ class Similarity:
 
     hash_distance: int = 32
     points: int = 7
-    candidates: int = 10
+    candidates: int = 20
     cosine: float = 0.8
     seed: int = 0
 

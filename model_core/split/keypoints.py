@@ -4,8 +4,9 @@ Sources: scale-invariant keypoints and descriptors, Lowe, IJCV 60:91-110 (2004);
 Arandjelovic and Zisserman, CVPR 2012. A consensus of one similarity transform over the matches stands in place of
 Lowe's Hough transform: with some dozens of matches each can be tried as the hypothesis.
 
-Measured on HAM10000: pictures of one lesion share 6 or more consistent points in 77 % of the pairs, while of 111,000
-pairs of look-alikes of different lesions 28 do, most of which prove to be one lesion under two ids.
+Measured on 6,582 images of HAM10000: 81 % of the 309 pairs of pictures of one lesion share 7 or more consistent points.
+Of the 108,816 pairs of nearest look-alikes from different lesions 23 do; a person who looks at them sees one lesion
+under two ids in every one. With 6 points it is 34 pairs, and some of the 11 more are strangers.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from model_core.split.keypoints import Keypoints, mirrored
 
 CHUNK = 8192
-WORDS = 32  # of the codebook
+WORDS = 64  # of the codebook
 SAMPLE = 4000  # vectors from which components are learnt
 DESCRIPTOR = 128
 
@@ -109,7 +109,7 @@ def neighbour_pairs(base: Floats, k: int, *, queries: Floats | None = None) -> t
 class Codebook:
     """Gathers the local features of a picture into one vector: sums of what they differ from the nearest word."""
 
-    def __init__(self, pictures: Sequence[Keypoints], *, dimensions: int = 512, seed: int = 0) -> None:
+    def __init__(self, pictures: Sequence[Keypoints], *, dimensions: int = 1024, seed: int = 0) -> None:
         """Learns words and components from a sample of `pictures` drawn with `seed`."""
         from sklearn.cluster import MiniBatchKMeans
 
