@@ -31,7 +31,7 @@ from model_core.train.classes import ClassRule
 from model_core.train.command import add_config_arguments, config_from
 from model_core.train.config import TrainingConfig
 
-TASKS = {1: "three-way", 2: "nine-way"}  # what the paper calls its levels
+WORDS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,7 @@ def summary(
         for level in arm.levels:
             of_level = [r for e in results[arm.name] for r in e["levels"] if r["level"] == f"level {level}"]
             values = [r["mean_accuracy"] for r in of_level]
-            levels[str(level)] = _spread(values)
+            levels[str(level)] = _spread(values) | {"classes": max((len(r["classes"]) for r in of_level), default=0)}
         named = {}
         for test in tests:
             values = [r["auc"] for e in results[arm.name] for r in e["tests"] if r["test"] == test.name]
@@ -201,7 +201,8 @@ def _spread(values: Sequence[float | None]) -> dict[str, Any]:
 
 def table(found: dict[str, Any], chosen: Sequence[Arm], levels: Sequence[int]) -> str:
     """Extended Data Table 2: a row for each way to train, a column for each level; then the named tests."""
-    heads = [TASKS.get(level, f"level {level}") for level in levels]
+    sizes = [found[chosen[0].name]["levels"][str(level)]["classes"] for level in levels]
+    heads = [f"{WORDS.get(size, size)}-way" for size in sizes]
     rows = [("", *heads), ("CNN, trained directly", *(_cell(found, f"direct, level {n}", n) for n in levels))]
     rows.append((f"CNN, trained on the {'partition' if 'partition' in found else 'labels'}",
                  *(_cell(found, chosen[0].name, level) for level in levels)))  # fmt: skip
