@@ -145,6 +145,7 @@ def _model(given: material.Material, weights: Path | None, folder: Path, researc
             sys.executable, "-m", "model_core", "fit-head", "--manifest", str(given.fitting_manifest),
             "--images", str(given.fitting_images), "--weights", str(weights) if weights else "random",
             "--out", str(checkpoint), "--seed", str(SEED),
+            "--subject", "drawn by code" if given.notice else f"from the folder {given.source}",
         ]  # fmt: skip
         result = subprocess.run(command, cwd=settings.BASE_DIR, check=False)  # noqa: S603
         if result.returncode:
