@@ -22,6 +22,7 @@ COMMANDS = {
     "labels": ("model_core.labels.command", "read the publishers' label files into one manifest"),
     "partition": ("model_core.partition", "turn a taxonomy and image counts into training classes"),
     "predict": ("model_core.predict", "write the probabilities of a folder of pictures"),
+    "split": ("model_core.split.command", "split a manifest so that one lesion, patient or picture stays on one side"),
     "train": ("model_core.train.command", "fine-tune all layers of Inception v3, or those above a block"),
 }
 
