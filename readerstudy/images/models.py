@@ -15,7 +15,8 @@ from readerstudy.images.truth import taxonomy
 
 
 class Modality(models.TextChoices):
-    CLINICAL = "clinical", _("clinical photograph")
+    OVERVIEW = "overview", _("overview photograph")
+    CLINICAL = "clinical", _("clinical photograph")  # a close-up
     DERMOSCOPY = "dermoscopy", _("dermoscopy")
 
 

@@ -4,10 +4,11 @@ import uuid
 
 from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, Q
+from django.utils.translation import gettext_lazy as _
 
 from readerstudy.accounts.models import User
 from readerstudy.readers.models import Consent, Reader
-from readerstudy.studies.models import Case, Choice, Question, Test
+from readerstudy.studies.models import Arm, Case, Choice, Question, Stage, Test
 
 
 class ReadingQuerySet(models.QuerySet["Reading"]):
@@ -32,42 +33,52 @@ class ReadingQuerySet(models.QuerySet["Reading"]):
     def with_progress(self) -> "ReadingQuerySet":
         """Each with `n_items` and `n_answered`, in the order in which a person reads them."""
         return self.annotate(
-            n_items=Count("items", distinct=True), n_answered=Count("items__answers__item", distinct=True)
+            n_items=Count("items", distinct=True),
+            n_answered=Count("items__submissions__item", filter=Q(items__submissions__completes=True), distinct=True),
         ).order_by(F("finished_at").asc(nulls_first=True), "test__study_id", "test__position")
 
 
 class Reading(models.Model):
-    """One reader's passage through one test. The order was drawn once, from `seed`, and stored as items."""
+    """One reader's passage through cases of a test. The order was drawn once, from `seed`, and stored as items.
+
+    A test with batches or a crossover has several readings of a reader, counted by `number`.
+    """
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     reader = models.ForeignKey(Reader, on_delete=models.PROTECT, related_name="readings")
     test = models.ForeignKey(Test, on_delete=models.PROTECT, related_name="readings")
+    number = models.PositiveSmallIntegerField(default=1)
     seed = models.CharField(max_length=64)
     created_at = models.DateTimeField(auto_now_add=True)
+    opens_at = models.DateTimeField(null=True)  # the end of a wash-out; None: at once
     finished_at = models.DateTimeField(null=True)
 
     objects = ReadingQuerySet.as_manager()
 
     class Meta:
-        ordering = ["reader", "test"]
-        constraints = [models.UniqueConstraint(fields=["reader", "test"], name="reading_once")]
+        ordering = ["reader", "test", "number"]
+        constraints = [models.UniqueConstraint(fields=["reader", "test", "number"], name="reading_once")]
 
     def __str__(self) -> str:
-        return f"{self.reader}, {self.test}"
+        return f"{self.reader}, {self.test}, {self.number}"
 
 
 class ItemQuerySet(models.QuerySet["Item"]):
     def unanswered(self) -> "ItemQuerySet":
-        return self.filter(~Exists(Answer.objects.filter(item=OuterRef("pk"))))
+        """Those whose last stage has no answer yet."""
+        return self.filter(~Exists(Submission.objects.filter(item=OuterRef("pk"), completes=True)))
 
 
 class Item(models.Model):
-    """One case at its place in a reading, under a random address."""
+    """One case at its place in a reading, under a random address. Drawn with the reading, never changed."""
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     reading = models.ForeignKey(Reading, on_delete=models.PROTECT, related_name="items")
     position = models.PositiveIntegerField()  # 1, 2, ...
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="+")
+    is_repeat = models.BooleanField(default=False)  # the case was shown before, at an earlier position
+    arm = models.ForeignKey(Arm, on_delete=models.PROTECT, null=True, related_name="+")
+    advice_is_wrong = models.BooleanField(default=False)  # on purpose
 
     objects = ItemQuerySet.as_manager()
 
@@ -75,35 +86,123 @@ class Item(models.Model):
         ordering = ["reading", "position"]
         constraints = [
             models.UniqueConstraint(fields=["reading", "position"], name="item_position_once"),
-            models.UniqueConstraint(fields=["reading", "case"], name="item_case_once"),
+            models.UniqueConstraint(fields=["reading", "case", "is_repeat"], name="item_case_once_and_repeated_once"),
             models.CheckConstraint(condition=Q(position__gte=1), name="item_position_from_1"),
+            models.CheckConstraint(
+                condition=Q(advice_is_wrong=False) | Q(arm__isnull=False), name="item_wrong_advice_in_an_arm"
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.reading}, {self.position}"
 
 
-class Answer(models.Model):
-    """One answer. The table only grows: a correction, where the protocol allows one, is the next revision."""
+class Submission(models.Model):
+    """The answers to one stage of an item, committed at once. The table only grows: a change is the next revision."""
 
-    # Drawn by the browser: a submission (an answer to each question of a case) is stored once, however often it comes.
-    submission_id = models.UUIDField()
-    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="answers")
-    question = models.ForeignKey(Question, on_delete=models.PROTECT, related_name="+")
-    choice = models.ForeignKey(Choice, on_delete=models.PROTECT, related_name="+")
+    # Drawn by the browser: however often a submission comes, it is stored once.
+    id = models.UUIDField(primary_key=True)
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="submissions")
+    stage = models.ForeignKey(Stage, on_delete=models.PROTECT, related_name="+")
+    completes = models.BooleanField()  # it is for the last stage of its test: with it the item is answered
     revision = models.PositiveSmallIntegerField(default=1)
-    answered_at = models.DateTimeField(auto_now_add=True)  # when it arrived, by the server's clock
-    # By the browser's clock, which the server does not trust: when the picture was painted, when the key was pressed.
-    client_shown_at = models.DateTimeField(null=True)
-    client_answered_at = models.DateTimeField(null=True)
+    arrived_at = models.DateTimeField(auto_now_add=True)  # by the server's clock
+    # By the browser's clock, which the server does not trust; None where the browser did not say.
+    shown_at = models.DateTimeField(null=True)  # the picture was painted
+    touched_at = models.DateTimeField(null=True)  # first key or touch
+    answered_at = models.DateTimeField(null=True)
+    hidden_ms = models.PositiveIntegerField(null=True)  # of that time, the page was hidden
+    zoomed = models.BooleanField(null=True)  # the picture was enlarged
+    is_late = models.BooleanField(default=False)  # sent by the page because the time was up
 
     class Meta:
-        ordering = ["item", "question", "revision"]
+        ordering = ["item", "stage", "revision"]
         constraints = [
-            models.UniqueConstraint(fields=["item", "question", "revision"], name="answer_revision_once"),
-            models.UniqueConstraint(fields=["submission_id", "question"], name="answer_once_in_a_submission"),
-            models.CheckConstraint(condition=Q(revision__gte=1), name="answer_revision_from_1"),
+            models.UniqueConstraint(fields=["item", "stage", "revision"], name="submission_revision_once"),
+            models.CheckConstraint(condition=Q(revision__gte=1), name="submission_revision_from_1"),
         ]
 
     def __str__(self) -> str:
-        return f"{self.item}: {self.choice}"
+        return f"{self.item}, stage {self.stage_id}, revision {self.revision}"
+
+
+class Answer(models.Model):
+    """The answer to one question of a submission: a choice, a number, diagnoses in order, a text, or none of these.
+
+    A question that was left out, where the protocol lets it be, has no row. The table only grows.
+    """
+
+    submission = models.ForeignKey(Submission, on_delete=models.PROTECT, related_name="answers")
+    question = models.ForeignKey(Question, on_delete=models.PROTECT, related_name="+")
+    choice = models.ForeignKey(Choice, on_delete=models.PROTECT, null=True, related_name="+")
+    number = models.SmallIntegerField(null=True)
+    nodes = models.JSONField(null=True)  # the first is the most likely
+    text = models.TextField(null=True)
+    cannot_assess = models.BooleanField(default=False)
+
+    class Meta:
+        ordering = ["submission", "question"]
+        constraints = [
+            models.UniqueConstraint(fields=["submission", "question"], name="answer_once_in_a_submission"),
+            models.CheckConstraint(
+                condition=Q(
+                    choice__isnull=False,
+                    number__isnull=True,
+                    nodes__isnull=True,
+                    text__isnull=True,
+                    cannot_assess=False,
+                )
+                | Q(
+                    choice__isnull=True,
+                    number__isnull=False,
+                    nodes__isnull=True,
+                    text__isnull=True,
+                    cannot_assess=False,
+                )
+                | Q(
+                    choice__isnull=True,
+                    number__isnull=True,
+                    nodes__isnull=False,
+                    text__isnull=True,
+                    cannot_assess=False,
+                )
+                | Q(
+                    choice__isnull=True,
+                    number__isnull=True,
+                    nodes__isnull=True,
+                    text__isnull=False,
+                    cannot_assess=False,
+                )
+                | Q(
+                    choice__isnull=True, number__isnull=True, nodes__isnull=True, text__isnull=True, cannot_assess=True
+                ),
+                name="answer_is_one_thing",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.submission}: {self.choice or self.number or self.text or self.nodes}"
+
+
+class SessionEvent(models.Model):
+    """What happened in a reading beside its answers, for the record. The table only grows."""
+
+    class Kind(models.TextChoices):
+        SCREEN_CHECK = "screen-check", _("the screen was checked")
+        BREAK = "break", _("a break was taken")
+        MORE_TIME = "more-time", _("more time was asked for")
+        ADVICE_SHOWN = "advice-shown", _("advice was shown")
+        ADVICE_REFUSED = "advice-refused", _("advice was asked for too early")
+        KEYS_CHANGED = "keys-changed", _("keys were changed")
+
+    reading = models.ForeignKey(Reading, on_delete=models.PROTECT, related_name="events")
+    item = models.ForeignKey(Item, on_delete=models.PROTECT, null=True, related_name="+")
+    kind = models.CharField(max_length=20, choices=Kind)
+    detail = models.JSONField(default=dict)
+    at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["reading", "id"]
+
+    def __str__(self) -> str:
+        return f"{self.reading}: {self.kind}"

@@ -8,6 +8,7 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from readerstudy.images.models import Image, ImageSet, Modality
+from readerstudy.studies.designs import MOST_IMAGES_OF_A_CASE, Allotment, Conduct
 
 
 class Study(models.Model):
@@ -73,8 +74,11 @@ class ProtocolVersion(models.Model):
         return f"{self.study}, protocol {self.number}"
 
 
-class Test(models.Model):
-    """One reading test: which images, which taxonomy nodes are positive and negative, and how many are drawn."""
+class Test(Allotment, Conduct):
+    """One reading test: which images, which taxonomy nodes are positive and negative, and how many are drawn.
+
+    Who reads which of its cases, and how, is in `designs`.
+    """
 
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="tests")
     position = models.PositiveSmallIntegerField(default=1)
@@ -97,10 +101,41 @@ class Test(models.Model):
     sample_positives = models.PositiveIntegerField(
         _("of these positive"), null=True, blank=True, help_text=_("Empty: as chance has it.")
     )
+    # Pictures of one lesion, overview first, then close-up, then dermoscopy.
+    images_per_case = models.PositiveSmallIntegerField(_("pictures of a case, at most"), default=1)
+    # Practice with feedback and attention checks: cases of their own, in no result.
+    practice_set = models.ForeignKey(
+        ImageSet, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("practice images")
+    )
+    practice_cases = models.PositiveSmallIntegerField(_("practice cases"), default=0)
+    attention_set = models.ForeignKey(
+        ImageSet, on_delete=models.PROTECT, null=True, blank=True, related_name="+",
+        verbose_name=_("images of attention checks"),
+    )  # fmt: skip
+    attention_cases = models.PositiveSmallIntegerField(_("attention checks"), default=0)
+    requires = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="+",
+        verbose_name=_("only for readers who passed"),
+    )  # fmt: skip
 
     class Meta:
         ordering = ["study", "position"]
         constraints = [
+            *Allotment.Meta.constraints,
+            *Conduct.Meta.constraints,
+            models.CheckConstraint(
+                condition=Q(images_per_case__range=(1, MOST_IMAGES_OF_A_CASE)), name="test_images_per_case_1_to_6"
+            ),
+            models.CheckConstraint(
+                condition=Q(practice_cases=0, practice_set__isnull=True)
+                | Q(practice_cases__gte=1, practice_set__isnull=False),
+                name="test_practice_cases_from_a_set",
+            ),
+            models.CheckConstraint(
+                condition=Q(attention_cases=0, attention_set__isnull=True)
+                | Q(attention_cases__gte=1, attention_set__isnull=False),
+                name="test_attention_checks_from_a_set",
+            ),
             models.UniqueConstraint(fields=["study", "position"], name="test_position_once"),
             models.CheckConstraint(
                 condition=Q(sample_positives__isnull=True)
@@ -114,16 +149,101 @@ class Test(models.Model):
         return self.title
 
 
-class Question(models.Model):
-    """What is asked of each case of a test. So far: a decision between choices."""
+class Arm(models.Model):
+    """A condition under which cases of a test are read: what the reader is told beside the picture, if anything."""
 
-    test = models.ForeignKey(Test, on_delete=models.CASCADE, related_name="questions")
+    class Advice(models.TextChoices):
+        NONE = "none", _("none")
+        PROBABILITY = "probability", _("the model's probability of the positive class")
+        CLASSES = "classes", _("the model's probability of each class")
+        NEIGHBOURS = "neighbours", _("the most similar images with a known diagnosis")
+        SALIENCY = "saliency", _("where the model looked")
+
+    test = models.ForeignKey(Test, on_delete=models.CASCADE, related_name="arms")
     position = models.PositiveSmallIntegerField(default=1)
-    text = models.CharField(_("question"), max_length=300)
+    title = models.CharField(_("title"), max_length=100)  # readers do not see it
+    advice = models.CharField(_("advice"), max_length=12, choices=Advice, default=Advice.NONE)
+    # The model that advises, by the hash of its file: the protocol names exactly these weights.
+    model_sha256 = models.CharField(_("model"), max_length=64, blank=True)
+    wrong_per_cent = models.PositiveSmallIntegerField(
+        _("deliberately wrong advice, in per cent of the cases"), default=0
+    )
 
     class Meta:
         ordering = ["test", "position"]
-        constraints = [models.UniqueConstraint(fields=["test", "position"], name="question_position_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["test", "position"], name="arm_position_once"),
+            models.CheckConstraint(
+                condition=Q(advice="none", model_sha256="", wrong_per_cent=0)
+                | (~Q(advice="none") & ~Q(model_sha256="")),
+                name="arm_advice_comes_from_a_model",
+            ),
+            models.CheckConstraint(condition=Q(wrong_per_cent__lte=100), name="arm_wrong_advice_to_100_per_cent"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Stage(models.Model):
+    """What is shown of a case at once, and asked about it. Its answers are locked before the next stage is shown."""
+
+    test = models.ForeignKey(Test, on_delete=models.CASCADE, related_name="stages")
+    position = models.PositiveSmallIntegerField(default=1)
+    instruction = models.CharField(_("what the reader is told"), max_length=300, blank=True)
+    modalities = models.JSONField(_("kinds of picture"), default=list, blank=True)  # empty: every picture of the case
+    shows_facts = models.BooleanField(_("age, sex, site and skin type are shown"), default=False)
+    shows_advice = models.BooleanField(_("the arm's advice is shown"), default=False)
+
+    class Meta:
+        ordering = ["test", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["test", "position"], name="stage_position_once"),
+            models.CheckConstraint(
+                condition=Q(shows_advice=False) | Q(position__gt=1), name="stage_advice_after_an_unaided_answer"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.test}, stage {self.position}"
+
+
+class Question(models.Model):
+    """What is asked of each case at one stage of its test. `position` counts through the whole test."""
+
+    class Kind(models.TextChoices):
+        DECISION = "decision", _("a decision of two")
+        CLASSES = "classes", _("one of several classes")
+        RANKING = "ranking", _("a ranked differential diagnosis")
+        SCALE = "scale", _("a scale")  # confidence, trust
+        TEXT = "text", _("free text")
+
+    test = models.ForeignKey(Test, on_delete=models.CASCADE, related_name="questions")
+    stage = models.ForeignKey(Stage, on_delete=models.CASCADE, related_name="questions")
+    position = models.PositiveSmallIntegerField(default=1)
+    kind = models.CharField(_("kind"), max_length=10, choices=Kind, default=Kind.DECISION)
+    text = models.CharField(_("question"), max_length=300)
+    is_required = models.BooleanField(_("must be answered"), default=True)
+    allows_cannot_assess = models.BooleanField(_("“cannot assess” is an answer"), default=False)
+    # Of a scale: whole numbers from `least` to `most`, with a word for each end.
+    least = models.SmallIntegerField(_("lowest value"), null=True, blank=True)
+    most = models.SmallIntegerField(_("highest value"), null=True, blank=True)  # of a ranking: so many diagnoses
+    least_label = models.CharField(_("its word"), max_length=60, blank=True)
+    most_label = models.CharField(_("its word"), max_length=60, blank=True)
+    # Of a ranking: the taxonomy nodes under which diagnoses are searched; empty: all.
+    nodes = models.JSONField(_("diagnoses to choose from"), default=list, blank=True)
+
+    class Meta:
+        ordering = ["test", "position"]
+        constraints = [
+            models.UniqueConstraint(fields=["test", "position"], name="question_position_once"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["decision", "classes", "text"], least__isnull=True, most__isnull=True)
+                | Q(kind="ranking", least__isnull=True, most__range=(1, 10))
+                | Q(kind="scale", least__isnull=False, most__gt=F("least")),
+                name="question_range_fits_its_kind",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.text
@@ -135,7 +255,9 @@ class Choice(models.Model):
     question = models.ForeignKey(Question, on_delete=models.CASCADE, related_name="choices")
     position = models.PositiveSmallIntegerField()
     label = models.CharField(_("label"), max_length=100)
-    is_positive = models.BooleanField(_("counts as positive"))
+    # Of a decision, and of classes where they are to be read as a decision as well; else None.
+    is_positive = models.BooleanField(_("counts as positive"), null=True)
+    node = models.CharField(_("diagnosis"), max_length=100, blank=True)  # a taxonomy node, of classes
 
     class Meta:
         ordering = ["question", "position"]
@@ -151,14 +273,29 @@ class Choice(models.Model):
 class Case(models.Model):
     """One lesion of a test as readers get it. The rows are the result of the draw; `number` tells nothing."""
 
+    class Kind(models.TextChoices):
+        SCORED = "scored", _("counted")
+        PRACTICE = "practice", _("practice")
+        ATTENTION = "attention", _("attention check")
+
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     test = models.ForeignKey(Test, on_delete=models.PROTECT, related_name="cases")
     number = models.PositiveIntegerField()  # drawn at random, so that it says nothing of class or source
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.SCORED)
+    # The class by the reference standard, for what must be known while the study is open and is never shown before an
+    # answer: stratified draws, the feedback of practice, attention checks, a pass mark.
+    is_positive = models.BooleanField()
+    feedback = models.CharField(max_length=200, blank=True)  # what a reader of a practice case is told after it
     images = models.ManyToManyField(Image, through="CaseImage", related_name="+")
 
     class Meta:
         ordering = ["test", "number"]
-        constraints = [models.UniqueConstraint(fields=["test", "number"], name="case_number_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["test", "number"], name="case_number_once"),
+            models.CheckConstraint(
+                condition=Q(feedback="") | Q(kind="practice"), name="case_feedback_in_practice_only"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"case {self.number}"

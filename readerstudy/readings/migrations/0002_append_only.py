@@ -10,5 +10,7 @@ class Migration(migrations.Migration):
 
     operations = [
         AppendOnly("Item"),
+        AppendOnly("Submission"),
         AppendOnly("Answer"),
+        AppendOnly("SessionEvent"),
     ]
