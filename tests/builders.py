@@ -19,7 +19,7 @@ from readerstudy.readers import invitations
 from readerstudy.readers.models import Profile, Reader
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies import protocol
-from readerstudy.studies.models import Choice, Question, Study, Test
+from readerstudy.studies.models import Choice, Question, Stage, Study, Test
 
 _serial = itertools.count(1)
 
@@ -107,10 +107,26 @@ def draft_study(
             study=study, position=position, title=f"Test {position}", image_set=images, positive_nodes=list(positive),
             negative_nodes=list(negative), sample_size=sample_size, sample_positives=sample_positives,
         )  # fmt: skip
-        question = Question.objects.create(test=test, text="What would you do?")
-        Choice.objects.create(question=question, position=1, label="Biopsy or treat", is_positive=True)
-        Choice.objects.create(question=question, position=2, label="Reassure the patient", is_positive=False)
+        add_question(test)
     return study
+
+
+def add_question(
+    test: Test,
+    *,
+    text: str = "What would you do?",
+    answers: Sequence[str] = ("Biopsy or treat", "Reassure the patient"),
+    stage: Stage | None = None,
+    **columns: Any,
+) -> Question:
+    """A decision of two, the first answer positive, after the test's last question, at its first stage unless given."""
+    stage = stage or test.stages.first() or Stage.objects.create(test=test)
+    made = Question.objects.create(
+        test=test, stage=stage, position=test.questions.count() + 1, text=text, **columns
+    )  # fmt: skip
+    for position, label in enumerate(answers, start=1):
+        Choice.objects.create(question=made, position=position, label=label, is_positive=position == 1)
+    return made
 
 
 def open_study(user: User, **as_for_a_draft: Any) -> Study:

@@ -43,8 +43,8 @@ from readerstudy.readings.models import Reading
 from readerstudy.readings.recording import record_answer
 from readerstudy.scoring import jobs
 from readerstudy.scoring.models import ModelVersion, ScoringRun
-from readerstudy.studies import protocol
-from readerstudy.studies.models import Choice, Question, Study, Test
+from readerstudy.studies import drafting, protocol
+from readerstudy.studies.models import Study, Test
 
 
 class DemoError(Exception):
@@ -161,15 +161,14 @@ def _study(tests: tuple[PlannedTest, ...], sets: dict[str, ImageSet], administra
                 title=STUDY_TITLE, description=DESCRIPTION, consent_text=CONSENT, seed=SEED,
                 contact="administrator@demo.example", created_by=administrator,
             )  # fmt: skip
-            for position, planned in enumerate(tests, start=1):
-                test = Test.objects.create(
-                    study=study, position=position, title=planned.title, image_set=sets[planned.key],
+            for planned in tests:
+                test = Test(
+                    study=study, title=planned.title, image_set=sets[planned.key],
                     positive_nodes=list(planned.positive_nodes), negative_nodes=list(planned.negative_nodes),
                     sample_size=planned.n_cases, sample_positives=planned.n_positive,
                 )  # fmt: skip
-                question = Question.objects.create(test=test, text=QUESTION)
-                for number, (label, is_positive) in enumerate(CHOICES, start=1):
-                    Choice.objects.create(question=question, position=number, label=label, is_positive=is_positive)
+                asked = drafting.StageDraft([drafting.decision(QUESTION, CHOICES)])
+                drafting.save_test(test, stages=[asked], actor=administrator)
             audit.record("study.created", actor=administrator, target=study)
     if study.state == Study.State.DRAFT:
         protocol.open_study(study, actor=administrator)

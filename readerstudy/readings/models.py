@@ -116,7 +116,7 @@ class Submission(models.Model):
     is_late = models.BooleanField(default=False)  # sent by the page because the time was up
 
     class Meta:
-        ordering = ["item", "stage", "revision"]
+        ordering = ["item_id", "stage_id", "revision"]
         constraints = [
             models.UniqueConstraint(fields=["item", "stage", "revision"], name="submission_revision_once"),
             models.CheckConstraint(condition=Q(revision__gte=1), name="submission_revision_from_1"),
@@ -141,7 +141,7 @@ class Answer(models.Model):
     cannot_assess = models.BooleanField(default=False)
 
     class Meta:
-        ordering = ["submission", "question"]
+        ordering = ["submission_id", "question_id"]  # without joins up to the study
         constraints = [
             models.UniqueConstraint(fields=["submission", "question"], name="answer_once_in_a_submission"),
             models.CheckConstraint(

@@ -10,7 +10,7 @@ from django.db.models import Max
 
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
-from readerstudy.studies.models import Choice, Question, Study, Test
+from readerstudy.studies.models import Arm, Choice, Question, Stage, Study, Test
 from readerstudy.studies.protocol import draft_for_change
 
 # Below 2**53: every program that reads the export reads this number exactly, those that know only floats too.
@@ -18,11 +18,54 @@ SEED_LIMIT = 10**15
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """A question between choices, each a label and whether it counts as positive, in the order of the keys."""
+class ChoiceDraft:
+    """One answer of a question, in the order of its key. `node` is a diagnosis of the taxonomy, of a class."""
+
+    label: str
+    is_positive: bool | None = None
+    node: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QuestionDraft:
+    """What is asked; the fields are those of `models.Question`."""
 
     text: str
-    choices: Sequence[tuple[str, bool]]
+    kind: str = Question.Kind.DECISION
+    choices: Sequence[ChoiceDraft] = ()
+    is_required: bool = True
+    allows_cannot_assess: bool = False
+    least: int | None = None
+    most: int | None = None
+    least_label: str = ""
+    most_label: str = ""
+    nodes: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class StageDraft:
+    """What is shown at once and asked about it; the fields are those of `models.Stage`."""
+
+    questions: Sequence[QuestionDraft] = ()
+    instruction: str = ""
+    modalities: Sequence[str] = ()
+    shows_facts: bool = False
+    shows_advice: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ArmDraft:
+    """A condition of reading; the fields are those of `models.Arm`."""
+
+    title: str
+    advice: str = Arm.Advice.NONE
+    model_sha256: str = ""
+    wrong_per_cent: int = 0
+
+
+def decision(text: str, choices: Sequence[tuple[str, bool]]) -> QuestionDraft:
+    """A decision between answers, each a label and whether it counts as positive."""
+    return QuestionDraft(text, choices=[ChoiceDraft(label, is_positive) for label, is_positive in choices])
 
 
 @transaction.atomic
@@ -47,21 +90,53 @@ def update_study(study: Study, *, values: Mapping[str, Any], actor: User) -> Non
 
 
 @transaction.atomic
-def save_test(test: Test, *, decision: Decision, actor: User) -> None:
-    """Add a test to its study's draft, or change one, together with what is asked of each case."""
+def save_test(
+    test: Test, *, actor: User, stages: Sequence[StageDraft] | None = None, arms: Sequence[ArmDraft] | None = None
+) -> None:
+    """Add a test to its study's draft, or change one. Stages or arms that are None stay as they are."""
     draft_for_change(test.study)
     action = "test.added" if test.pk is None else "test.edited"
     if test.pk is None:
         last = test.study.tests.aggregate(last=Max("position"))["last"]
         test.position = (last or 0) + 1
     test.save()
-    test.questions.all().delete()
-    question = Question.objects.create(test=test, text=decision.text)
-    Choice.objects.bulk_create(
-        Choice(question=question, position=position, label=label, is_positive=is_positive)
-        for position, (label, is_positive) in enumerate(decision.choices, start=1)
-    )
+    if stages is not None:
+        _write_stages(test, stages)
+    if arms is not None:
+        test.arms.all().delete()
+        Arm.objects.bulk_create(
+            Arm(
+                test=test, position=position, title=arm.title, advice=arm.advice, model_sha256=arm.model_sha256,
+                wrong_per_cent=arm.wrong_per_cent,
+            )
+            for position, arm in enumerate(arms, start=1)
+        )  # fmt: skip
     audit.record(action, actor=actor, target=test, study=test.study_id, position=test.position)
+
+
+def _write_stages(test: Test, stages: Sequence[StageDraft]) -> None:
+    """Replace the test's stages. The positions of questions count through the whole test."""
+    test.stages.all().delete()
+    n_questions = 0
+    for position, draft in enumerate(stages, start=1):
+        stage = Stage.objects.create(
+            test=test, position=position, instruction=draft.instruction, modalities=list(draft.modalities),
+            shows_facts=draft.shows_facts, shows_advice=draft.shows_advice,
+        )  # fmt: skip
+        for asked in draft.questions:
+            n_questions += 1
+            question = Question.objects.create(
+                test=test, stage=stage, position=n_questions, kind=asked.kind, text=asked.text,
+                is_required=asked.is_required, allows_cannot_assess=asked.allows_cannot_assess, least=asked.least,
+                most=asked.most, least_label=asked.least_label, most_label=asked.most_label, nodes=list(asked.nodes),
+            )  # fmt: skip
+            Choice.objects.bulk_create(
+                Choice(
+                    question=question, position=key, label=choice.label, is_positive=choice.is_positive,
+                    node=choice.node,
+                )
+                for key, choice in enumerate(asked.choices, start=1)
+            )  # fmt: skip
 
 
 @transaction.atomic

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from readerstudy.images.models import ImageSet, Modality
 from readerstudy.studies import allocation, eligibility, presets
-from readerstudy.studies.drafting import Decision
+from readerstudy.studies.drafting import QuestionDraft, decision
 from readerstudy.studies.models import Study, Test
 
 
@@ -169,11 +169,11 @@ class TestForm(forms.ModelForm):
             del self.errors[name]
 
     @property
-    def decision(self) -> Decision:
+    def decision(self) -> QuestionDraft:
         """The question, after validation."""
         values = self.cleaned_data
         labels = [values["choice_1"], values["choice_2"]]
-        return Decision(
+        return decision(
             values["question"],
             [(label, position == values["positive_choice"]) for position, label in enumerate(labels, start=1)],
         )

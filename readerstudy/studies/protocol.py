@@ -3,9 +3,6 @@
 Opening draws every sample, stores it as cases, and freezes all of it as a document with its SHA-256.
 """
 
-import hashlib
-import json
-from importlib.metadata import version
 from typing import Any
 
 from django.db import transaction
@@ -14,30 +11,15 @@ from django.utils.translation import gettext as _
 
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
-from readerstudy.images.truth import taxonomy
-from readerstudy.studies import allocation, eligibility
-from readerstudy.studies.eligibility import seed_of
+from readerstudy.studies import allocation, drawing, eligibility
+from readerstudy.studies.document import digest, document, text_sha256
 from readerstudy.studies.errors import StudiesError
-from readerstudy.studies.models import Case, CaseImage, ProtocolVersion, Question, Study, Test
+from readerstudy.studies.models import ProtocolVersion, Question, Study, Test
 
 __all__ = [
     "StudiesError", "changed", "close_study", "digest", "document", "draft_for_change", "frozen", "missing",
     "missing_from_test", "open_study", "refuse_unless_draft", "text_sha256", "unblind_study",
 ]  # fmt: skip
-
-FORMAT = "readerstudy protocol 1"
-
-
-def text_sha256(text: str) -> str:
-    """SHA-256 of a text as UTF-8: how a consent text is named in a consent."""
-    return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
-
-def digest(content: dict[str, Any]) -> str:
-    """SHA-256 of the canonical JSON (keys sorted, no spaces, UTF-8) of a protocol document."""
-    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return hashlib.sha256(canonical.encode("utf-8")).hexdigest()
-
 
 # --- what is missing -------------------------------------------------------------------------------------------------
 
@@ -102,71 +84,7 @@ def _missing_questions(questions: list[Question]) -> list[str]:
     return lacking
 
 
-# --- the document ----------------------------------------------------------------------------------------------------
-
-
-def document(study: Study) -> dict[str, Any]:
-    """Everything that defines the study, as plain JSON values; the drawn cases once there are any."""
-    tests = study.tests.select_related("image_set", "study").prefetch_related("questions__choices")
-    return {
-        "format": FORMAT,
-        "software": {"name": "readerstudy", "version": version("readerstudy")},
-        "study": {
-            "title": study.title,
-            "description": study.description,
-            "contact": study.contact,
-            "consent": {"text": study.consent_text, "sha256": text_sha256(study.consent_text)},
-            "seed": study.seed,
-        },
-        "taxonomy": {"sha256": taxonomy().sha256},
-        "tests": [_test_document(test) for test in tests],
-    }
-
-
-def _test_document(test: Test) -> dict[str, Any]:
-    pictures = CaseImage.objects.filter(case__test=test).order_by("case__number", "position")
-    cases: dict[int, list[str]] = {}
-    for number, sha256 in pictures.values_list("case__number", "image__sha256"):
-        cases.setdefault(number, []).append(sha256)
-    return {
-        "position": test.position,
-        "title": test.title,
-        "image_set": {
-            "name": test.image_set.name,
-            "notice": test.image_set.notice,
-            "sha256": test.image_set.sha256,
-            "taxonomy_sha256": test.image_set.taxonomy_sha256,
-            "n_images": test.image_set.n_images,
-        },
-        "positive": [_node_document(node) for node in test.positive_nodes],
-        "negative": [_node_document(node) for node in test.negative_nodes],
-        "modality": test.modality,
-        "histopathology_only": test.histopathology_only,
-        "images_per_lesion": 1,
-        "sample": {
-            "size": test.sample_size,
-            "positives": test.sample_positives,
-            "seeds": {draw: seed_of(test, draw) for draw in ("lesions", "sample", "cases")},
-        },
-        "order": {"method": "random for each reader", "seed": seed_of(test, "reader CODE")},
-        "questions": [
-            {
-                "position": question.position,
-                "text": question.text,
-                "choices": [
-                    {"position": choice.position, "label": choice.label, "is_positive": choice.is_positive}
-                    for choice in question.choices.all()
-                ],
-            }
-            for question in test.questions.all()
-        ],
-        "cases": [{"number": number, "images": images} for number, images in cases.items()],
-    }
-
-
-def _node_document(node: str) -> dict[str, str]:
-    # A node that a later taxonomy has lost has no name; `changed` then says so.
-    return {"id": node, "name": taxonomy().name(node) if node in taxonomy().nodes else ""}
+# --- what is in force -----------------------------------------------------------------------------------------------
 
 
 def frozen(study: Study) -> ProtocolVersion | None:
@@ -227,7 +145,7 @@ def open_study(study: Study, *, actor: User) -> ProtocolVersion:
     if lacking := missing(locked):
         raise StudiesError(_("The study cannot be opened yet.") + " " + " ".join(lacking))
     for test in locked.tests.select_related("image_set", "study"):
-        _draw_cases(test)
+        drawing.draw_cases(test)
     locked.state, locked.opened_at = Study.State.OPEN, timezone.now()
     locked.save(update_fields=["state", "opened_at"])
     content = document(locked)
@@ -237,23 +155,6 @@ def open_study(study: Study, *, actor: User) -> ProtocolVersion:
     audit.record("study.opened", actor=actor, target=locked, protocol_sha256=made.sha256)
     study.state, study.opened_at = locked.state, locked.opened_at
     return made
-
-
-def _draw_cases(test: Test) -> None:
-    pool = eligibility.pool_of(test)
-    sample = allocation.draw_sample(
-        pool.positives,
-        pool.negatives,
-        size=test.sample_size,
-        n_positive=test.sample_positives,
-        seed=seed_of(test, "sample"),
-    )
-    # A second draw: neither a case's number nor the order of its row tells anything of the first.
-    order = allocation.draw_order(sample, seed=seed_of(test, "cases"))
-    cases = Case.objects.bulk_create(Case(test=test, number=number) for number in range(1, len(order) + 1))
-    CaseImage.objects.bulk_create(
-        CaseImage(case=case, image_id=image) for case, image in zip(cases, order, strict=True)
-    )
 
 
 @transaction.atomic

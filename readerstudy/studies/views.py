@@ -121,7 +121,7 @@ def _test_page(request: HttpRequest, loaded: Study, start: StartForm, form: Test
         test = form.save(commit=False)
         test.positive_nodes = form.cleaned_data["positive_nodes"]
         test.negative_nodes = form.cleaned_data["negative_nodes"]
-        drafting.save_test(test, decision=form.decision, actor=signed_in(request))
+        drafting.save_test(test, stages=[drafting.StageDraft([form.decision])], actor=signed_in(request))
         return redirect("study", loaded.pk)
     if counting:
         form.only_count()

@@ -10,7 +10,7 @@ from readerstudy.readers.models import Reader
 from readerstudy.readings.allocation import ensure_readings
 from readerstudy.readings.models import Answer, Reading
 from tests.browser import Contexts
-from tests.builders import accepted_reader, open_study
+from tests.builders import accepted_reader, add_question, open_study
 from tests.readings.browsing import at_case, given, stored
 from tests.readings.conftest import answer, item_at
 
@@ -166,12 +166,8 @@ def test_without_script_back_and_a_press_write_nothing(contexts: Contexts, reade
 
 
 def test_several_questions_are_answered_by_keys_and_enter(contexts: Contexts, administrator: User) -> None:
-    from readerstudy.studies.models import Choice, Question
-
     study = open_study(administrator)
-    second = Question.objects.create(test=study.tests.get(), position=2, text="Malignant or benign?")
-    for position, label in enumerate(["Malignant", "Benign", "Cannot say"], start=1):
-        Choice.objects.create(question=second, position=position, label=label, is_positive=position == 1)
+    add_question(study.tests.get(), text="Malignant or benign?", answers=["Malignant", "Benign", "Cannot say"])
     reader = accepted_reader(study)
     (reading,) = ensure_readings(reader.user)
     page = contexts(reader.user).new_page()

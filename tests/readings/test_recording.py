@@ -17,8 +17,8 @@ from readerstudy.readings.errors import ReadingsError
 from readerstudy.readings.models import Answer, Reading
 from readerstudy.readings.recording import Outcome
 from readerstudy.studies import protocol
-from readerstudy.studies.models import Choice, Question, Study
-from tests.builders import accepted_reader
+from readerstudy.studies.models import Study
+from tests.builders import accepted_reader, add_question
 from tests.readings.conftest import answer, answer_all, choices_of, item_at
 
 
@@ -96,8 +96,8 @@ def test_a_case_of_another_reading_is_unknown(study: Study, reading: Reading) ->
 
 def test_each_question_needs_one_of_its_own_answers(administrator: User, reading: Reading) -> None:
     (question,) = reading.test.questions.all()
-    stranger = Question.objects.create(test=reading.test, position=2, text="Malignant or benign?")
-    strange = Choice.objects.create(question=stranger, position=1, label="malignant", is_positive=True)
+    stranger = add_question(reading.test, text="Malignant or benign?", answers=["malignant"])
+    strange = stranger.choices.get()
     right = question.choices.get(position=1).pk
     wrong = [
         {},

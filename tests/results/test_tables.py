@@ -14,8 +14,8 @@ from readerstudy.readings.models import Answer, Reading
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.tables import images_to_score, study_tables
 from readerstudy.scoring.models import Score
-from readerstudy.studies.models import Choice, Question, Study
-from tests.builders import accepted_reader, image_set, model_version, open_study
+from readerstudy.studies.models import Study
+from tests.builders import accepted_reader, add_question, image_set, model_version, open_study
 from tests.results import made
 from tests.results.conftest import SHARES, Worked
 
@@ -107,9 +107,7 @@ def test_two_tests_and_two_questions_stay_apart(administrator: User) -> None:
     sets = [image_set(administrator, diagnoses=["melanoma", "melanocytic-naevus"]) for _test in range(2)]
     study = open_study(administrator, image_sets=sets)
     first, second = study.tests.order_by("position")
-    more = Question.objects.create(test=second, position=2, text="Malignant or benign?")
-    Choice.objects.create(question=more, position=1, label="Malignant", is_positive=True)
-    Choice.objects.create(question=more, position=2, label="Benign", is_positive=False)
+    more = add_question(second, text="Malignant or benign?", answers=["Malignant", "Benign"])
     reader = accepted_reader(study)
     made.read(reader, first, {1: True, 2: True})
     made.read(reader, second, {1: False, 2: False}, question=second.questions.get(position=1))

@@ -79,7 +79,7 @@ class Migration(migrations.Migration):
                 ('stage', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='studies.stage')),
             ],
             options={
-                'ordering': ['item', 'stage', 'revision'],
+                'ordering': ['item_id', 'stage_id', 'revision'],
             },
         ),
         migrations.CreateModel(
@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
                 ('submission', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='answers', to='readings.submission')),
             ],
             options={
-                'ordering': ['submission', 'question'],
+                'ordering': ['submission_id', 'question_id'],
             },
         ),
         migrations.AddConstraint(
