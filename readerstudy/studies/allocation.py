@@ -83,18 +83,35 @@ def draw_order(items: Sequence[int], *, seed: str) -> list[int]:
     return _by_chance(items, seed)
 
 
-def one_of_each_lesion(images: Sequence[tuple[int, Hashable | None]], *, seed: str) -> list[int]:
-    """Of (image, lesion) pairs, one image at random of each lesion; lesion None: a lesion of its own.
+def of_each_lesion(
+    images: Sequence[tuple[int, Hashable | None, str]], *, at_most: int, seed: str
+) -> list[tuple[int, ...]]:
+    """Of (image, lesion, kind of picture) triples, up to `at_most` images of each lesion, drawn at random.
 
-    Two pictures of one lesion are not two independent cases. Returns ids in the order given.
+    Two pictures of one lesion are not two independent cases. A kind of which the lesion has no picture yet comes before
+    a second picture of a kind. Lesion None: a lesion of its own. Returns the ids lesion by lesion; lesions in the order
+    of their first chosen image, and images within a lesion, in the order given.
     """
-    taken: set[Hashable] = set()
-    chosen: set[int] = set()
-    for image, lesion in _by_chance(images, seed):
-        if lesion is None or lesion not in taken:
-            chosen.add(image)
-            taken.add(lesion)
-    return [image for image, _lesion in images if image in chosen]
+    chosen: dict[Hashable, set[int]] = {}
+    kinds: set[tuple[Hashable, str]] = set()
+    by_chance = _by_chance(images, seed)
+    for only_new_kinds in (True, False):
+        for image, lesion, kind in by_chance:
+            key = _lesion_key(image, lesion)
+            taken = chosen.setdefault(key, set())
+            if len(taken) < at_most and not (only_new_kinds and (key, kind) in kinds):
+                taken.add(image)
+                kinds.add((key, kind))
+    grouped: dict[Hashable, list[int]] = {}
+    for image, lesion, _kind in images:
+        key = _lesion_key(image, lesion)
+        if image in chosen[key]:
+            grouped.setdefault(key, []).append(image)
+    return [tuple(group) for group in grouped.values()]
+
+
+def _lesion_key(image: int, lesion: Hashable | None) -> Hashable:
+    return ("image", image) if lesion is None else ("lesion", lesion)
 
 
 def _by_chance(items: Sequence[T], seed: str) -> list[T]:

@@ -15,7 +15,7 @@ FORMAT = "readerstudy protocol 2"
 # The columns of `designs`, under the headings of the document.
 ALLOTMENT = tuple(field.name for field in Allotment._meta.get_fields())
 CONDUCT = tuple(field.name for field in Conduct._meta.get_fields())
-DRAWS = ("lesions", "sample", "cases", "practice", "attention")
+DRAWS = ("lesions", "sample", "cases", "practice lesions", "practice", "attention lesions", "attention")
 
 
 def text_sha256(text: str) -> str:

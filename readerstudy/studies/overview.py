@@ -6,7 +6,7 @@ from readerstudy.images.models import Confirmation, Reference
 from readerstudy.images.truth import taxonomy
 from readerstudy.studies import eligibility, protocol
 from readerstudy.studies.errors import StudiesError
-from readerstudy.studies.models import CaseImage, Study, Test
+from readerstudy.studies.models import Case, Study, Test
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +38,7 @@ def _drafted(test: Test) -> Overview:
     try:
         pool = eligibility.pool_of(test)
     except StudiesError:  # an unknown node: `missing_from_test` names it
-        pool = eligibility.Pool((), (), 0, 0, ())
+        pool = eligibility.Pool()
     return Overview(
         test, _names(test.positive_nodes), _names(test.negative_nodes), len(pool.positives), len(pool.negatives),
         pool.n_unconfirmed, pool.n_same_lesion, _other_taxonomy(test), protocol.missing_from_test(test),
@@ -46,13 +46,12 @@ def _drafted(test: Test) -> Overview:
 
 
 def _drawn(test: Test) -> Overview:
-    drawn = Reference.objects.filter(image__in=CaseImage.objects.filter(case__test=test).values("image"))
-    known = [node for node in test.positive_nodes if node in taxonomy().nodes]
-    positive = eligibility.diagnoses_under(known)
-    n_positive = drawn.filter(diagnosis__in=positive).count()
+    cases = test.cases.filter(kind=Case.Kind.SCORED)
+    unconfirmed = Reference.objects.exclude(confirmation=Confirmation.HISTOPATHOLOGY).values("image")
     return Overview(
-        test, _names(test.positive_nodes), _names(test.negative_nodes), n_positive, drawn.count() - n_positive,
-        drawn.exclude(confirmation=Confirmation.HISTOPATHOLOGY).count(), None, _other_taxonomy(test), [],
+        test, _names(test.positive_nodes), _names(test.negative_nodes),
+        cases.filter(is_positive=True).count(), cases.filter(is_positive=False).count(),
+        cases.filter(images__in=unconfirmed).distinct().count(), None, _other_taxonomy(test), [],
     )  # fmt: skip
 
 

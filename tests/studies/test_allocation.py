@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from readerstudy.studies.allocation import Shortage, draw_order, draw_sample, one_of_each_lesion, shortage
+from readerstudy.studies.allocation import Shortage, draw_order, draw_sample, of_each_lesion, shortage
 from readerstudy.studies.errors import StudiesError
 
 POSITIVES = list(range(100, 165))  # the paper's keratinocyte test: 65 malignant ...
@@ -100,7 +100,19 @@ def test_an_image_is_not_offered_twice() -> None:
 
 
 def test_one_image_of_each_lesion() -> None:
-    images = [(1, "a"), (2, "a"), (3, None), (4, "b"), (5, "a"), (6, None)]
-    chosen = {tuple(one_of_each_lesion(images, seed=str(seed))) for seed in range(60)}
-    assert chosen == {(1, 3, 4, 6), (2, 3, 4, 6), (3, 4, 5, 6)}  # each picture of lesion a has its turn
-    assert one_of_each_lesion(images, seed="s") == one_of_each_lesion(images, seed="s")
+    images = [
+        (image, lesion, "clinical") for image, lesion in [(1, "a"), (2, "a"), (3, None), (4, "b"), (5, "a"), (6, None)]
+    ]
+    chosen = {tuple(of_each_lesion(images, at_most=1, seed=str(seed))) for seed in range(60)}
+    # Each picture of lesion a has its turn.
+    assert chosen == {((1,), (3,), (4,), (6,)), ((2,), (3,), (4,), (6,)), ((3,), (4,), (5,), (6,))}
+    assert of_each_lesion(images, at_most=1, seed="s") == of_each_lesion(images, at_most=1, seed="s")
+
+
+def test_several_images_of_each_lesion_show_different_kinds_first() -> None:
+    kinds = {1: "clinical", 2: "clinical", 3: "dermoscopy", 4: "clinical", 5: "clinical"}
+    images = [(image, "a" if image < 5 else None, kind) for image, kind in kinds.items()]
+    chosen = {tuple(of_each_lesion(images, at_most=2, seed=str(seed))) for seed in range(60)}
+    # Of lesion a the one dermoscopic picture, with each of the three photographs in turn; image 5 stands alone.
+    assert chosen == {((1, 3), (5,)), ((2, 3), (5,)), ((3, 4), (5,))}
+    assert of_each_lesion(images, at_most=6, seed="s") == [(1, 2, 3, 4), (5,)]
