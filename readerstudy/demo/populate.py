@@ -44,6 +44,7 @@ from readerstudy.readings.recording import record_answer
 from readerstudy.scoring import jobs
 from readerstudy.scoring.models import ModelVersion, ScoringRun
 from readerstudy.studies import drafting, protocol
+from readerstudy.studies.drafts import StageDraft, decision
 from readerstudy.studies.models import Study, Test
 
 
@@ -167,7 +168,7 @@ def _study(tests: tuple[PlannedTest, ...], sets: dict[str, ImageSet], administra
                     positive_nodes=list(planned.positive_nodes), negative_nodes=list(planned.negative_nodes),
                     sample_size=planned.n_cases, sample_positives=planned.n_positive,
                 )  # fmt: skip
-                asked = drafting.StageDraft([drafting.decision(QUESTION, CHOICES)])
+                asked = StageDraft([decision(QUESTION, CHOICES)])
                 drafting.save_test(test, stages=[asked], actor=administrator)
             audit.record("study.created", actor=administrator, target=study)
     if study.state == Study.State.DRAFT:

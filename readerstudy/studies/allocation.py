@@ -110,6 +110,15 @@ def of_each_lesion(
     return [tuple(group) for group in grouped.values()]
 
 
+def most_repeats(n_cases: int, *, distance: int) -> int:
+    """How many of the cases of a reading can be shown again with at least `distance` other cases in between.
+
+    A case can be repeated if it is among the first `n_cases - distance`: then `distance` others follow it, after which
+    its repeat may stand anywhere.
+    """
+    return max(0, n_cases - distance)
+
+
 def _lesion_key(image: int, lesion: Hashable | None) -> Hashable:
     return ("image", image) if lesion is None else ("lesion", lesion)
 

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from django.db import transaction
@@ -10,62 +10,14 @@ from django.db.models import Max
 
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
+from readerstudy.studies import impossible
+from readerstudy.studies.drafts import ArmDraft, StageDraft
+from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.models import Arm, Choice, Question, Stage, Study, Test
 from readerstudy.studies.protocol import draft_for_change
 
 # Below 2**53: every program that reads the export reads this number exactly, those that know only floats too.
 SEED_LIMIT = 10**15
-
-
-@dataclass(frozen=True, slots=True)
-class ChoiceDraft:
-    """One answer of a question, in the order of its key. `node` is a diagnosis of the taxonomy, of a class."""
-
-    label: str
-    is_positive: bool | None = None
-    node: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionDraft:
-    """What is asked; the fields are those of `models.Question`."""
-
-    text: str
-    kind: str = Question.Kind.DECISION
-    choices: Sequence[ChoiceDraft] = ()
-    is_required: bool = True
-    allows_cannot_assess: bool = False
-    least: int | None = None
-    most: int | None = None
-    least_label: str = ""
-    most_label: str = ""
-    nodes: Sequence[str] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StageDraft:
-    """What is shown at once and asked about it; the fields are those of `models.Stage`."""
-
-    questions: Sequence[QuestionDraft] = ()
-    instruction: str = ""
-    modalities: Sequence[str] = ()
-    shows_facts: bool = False
-    shows_advice: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ArmDraft:
-    """A condition of reading; the fields are those of `models.Arm`."""
-
-    title: str
-    advice: str = Arm.Advice.NONE
-    model_sha256: str = ""
-    wrong_per_cent: int = 0
-
-
-def decision(text: str, choices: Sequence[tuple[str, bool]]) -> QuestionDraft:
-    """A decision between answers, each a label and whether it counts as positive."""
-    return QuestionDraft(text, choices=[ChoiceDraft(label, is_positive) for label, is_positive in choices])
 
 
 @transaction.atomic
@@ -93,12 +45,17 @@ def update_study(study: Study, *, values: Mapping[str, Any], actor: User) -> Non
 def save_test(
     test: Test, *, actor: User, stages: Sequence[StageDraft] | None = None, arms: Sequence[ArmDraft] | None = None
 ) -> None:
-    """Add a test to its study's draft, or change one. Stages or arms that are None stay as they are."""
+    """Add a test to its study's draft, or change one. Stages or arms that are None stay as they are.
+
+    Raises StudiesError, with every reason, for what the tables could not hold; nothing is stored then. What may be
+    stored and is not yet enough to open the study is listed by `protocol.missing_from_test`.
+    """
     draft_for_change(test.study)
     action = "test.added" if test.pk is None else "test.edited"
     if test.pk is None:
         last = test.study.tests.aggregate(last=Max("position"))["last"]
         test.position = (last or 0) + 1
+    _refuse_impossible(test, stages or (), arms or ())
     test.save()
     if stages is not None:
         _write_stages(test, stages)
@@ -112,6 +69,13 @@ def save_test(
             for position, arm in enumerate(arms, start=1)
         )  # fmt: skip
     audit.record(action, actor=actor, target=test, study=test.study_id, position=test.position)
+
+
+def _refuse_impossible(test: Test, stages: Sequence[StageDraft], arms: Sequence[ArmDraft]) -> None:
+    sentences = [sentence for _column, sentence in impossible.refused_columns(test)]
+    sentences += [*impossible.refused_stages(stages), *impossible.refused_arms(arms)]
+    if sentences:
+        raise StudiesError(f"{test.title}: " + " ".join(sentences), status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _write_stages(test: Test, stages: Sequence[StageDraft]) -> None:

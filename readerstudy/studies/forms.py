@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from readerstudy.images.models import ImageSet, Modality
 from readerstudy.studies import allocation, eligibility, presets
-from readerstudy.studies.drafting import QuestionDraft, decision
+from readerstudy.studies.drafts import QuestionDraft, decision
 from readerstudy.studies.models import Study, Test
 
 

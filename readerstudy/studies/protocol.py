@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
-from readerstudy.studies import allocation, drawing, eligibility
+from readerstudy.studies import drawing
 from readerstudy.studies.document import digest, document, text_sha256
 from readerstudy.studies.errors import StudiesError
-from readerstudy.studies.models import ProtocolVersion, Question, Study, Test
+from readerstudy.studies.models import ProtocolVersion, Study
+from readerstudy.studies.rules import missing_from_test
 
 __all__ = [
     "StudiesError", "changed", "close_study", "digest", "document", "draft_for_change", "frozen", "missing",
@@ -38,49 +39,6 @@ def missing(study: Study) -> list[str]:
         lacking.append(_("Add a test."))
     for test in tests:
         lacking += [f"{test.title}: {sentence}" for sentence in missing_from_test(test)]
-    return lacking
-
-
-def missing_from_test(test: Test) -> list[str]:
-    """What one test still lacks."""
-    lacking = _missing_questions(list(test.questions.prefetch_related("choices")))
-    if not test.positive_nodes or not test.negative_nodes:
-        return [*lacking, _("Choose at least one positive and one negative diagnosis.")]
-    try:
-        if both := eligibility.overlap(test.positive_nodes, test.negative_nodes):
-            return [*lacking, _("“%(names)s” is both positive and negative.") % {"names": "”, “".join(both)}]
-        pool = eligibility.pool_of(test)
-        short = allocation.shortage(
-            len(pool.positives), len(pool.negatives), size=test.sample_size, n_positive=test.sample_positives
-        )
-    except StudiesError as error:
-        return [*lacking, str(error)]
-    if short:
-        lacking.append(eligibility.shortage_sentence(short, test.image_set))
-    for what, there in ((_("positive"), pool.positives), (_("negative"), pool.negatives)):
-        if not there:
-            lacking.append(
-                _("The image set “%(set)s” has no %(what)s image that fits.") % {"set": test.image_set, "what": what}
-            )
-    if pool.contradicted:
-        lacking.append(
-            _("The lesion “%(lesion)s” in “%(set)s” has both positive and negative images (%(n)d such lesions).")
-            % {"lesion": pool.contradicted[0], "set": test.image_set, "n": len(pool.contradicted)}
-        )
-    return lacking
-
-
-def _missing_questions(questions: list[Question]) -> list[str]:
-    if not questions:
-        return [_("Write the question.")]
-    lacking = []
-    for question in questions:
-        signs = [choice.is_positive for choice in question.choices.all()]
-        if len(signs) != 2 or sum(signs) != 1:
-            lacking.append(
-                _("The question “%(text)s” needs two answers, one of which counts as positive.")
-                % {"text": question.text}
-            )
     return lacking
 
 

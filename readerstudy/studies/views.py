@@ -11,6 +11,7 @@ from readerstudy.accounts.access import administrator_required, signed_in, staff
 from readerstudy.accounts.refusals import explained
 from readerstudy.images.models import ImageSet
 from readerstudy.studies import access, drafting, overview, protocol
+from readerstudy.studies.drafts import StageDraft
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.forms import (
     NewStudyForm,
@@ -121,7 +122,7 @@ def _test_page(request: HttpRequest, loaded: Study, start: StartForm, form: Test
         test = form.save(commit=False)
         test.positive_nodes = form.cleaned_data["positive_nodes"]
         test.negative_nodes = form.cleaned_data["negative_nodes"]
-        drafting.save_test(test, stages=[drafting.StageDraft([form.decision])], actor=signed_in(request))
+        drafting.save_test(test, stages=[StageDraft([form.decision])], actor=signed_in(request))
         return redirect("study", loaded.pk)
     if counting:
         form.only_count()
