@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
+from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models import Max
 
@@ -43,9 +44,16 @@ def update_study(study: Study, *, values: Mapping[str, Any], actor: User) -> Non
 
 @transaction.atomic
 def save_test(
-    test: Test, *, actor: User, stages: Sequence[StageDraft] | None = None, arms: Sequence[ArmDraft] | None = None
+    test: Test,
+    *,
+    actor: User,
+    stages: Sequence[StageDraft] | None = None,
+    arms: Sequence[ArmDraft] | None = None,
+    position: int | None = None,
 ) -> None:
-    """Add a test to its study's draft, or change one. Stages or arms that are None stay as they are.
+    """Add a test to its study's draft (after the others, unless at `position`), or change one.
+
+    Stages or arms that are None stay as they are.
 
     Raises StudiesError, with every reason, for what the tables could not hold; nothing is stored then. What may be
     stored and is not yet enough to open the study is listed by `protocol.missing_from_test`.
@@ -54,7 +62,7 @@ def save_test(
     action = "test.added" if test.pk is None else "test.edited"
     if test.pk is None:
         last = test.study.tests.aggregate(last=Max("position"))["last"]
-        test.position = (last or 0) + 1
+        test.position = (last or 0) + 1 if position is None else position
     _refuse_impossible(test, stages or (), arms or ())
     test.save()
     if stages is not None:
@@ -74,6 +82,12 @@ def save_test(
 def _refuse_impossible(test: Test, stages: Sequence[StageDraft], arms: Sequence[ArmDraft]) -> None:
     sentences = [sentence for _column, sentence in impossible.refused_columns(test)]
     sentences += [*impossible.refused_stages(stages), *impossible.refused_arms(arms)]
+    if not sentences:
+        try:
+            # Ranges of numbers and lengths of texts; empty diagnoses are for `protocol.missing_from_test` to name.
+            test.clean_fields(exclude=["positive_nodes", "negative_nodes"])
+        except ValidationError as error:
+            sentences = [f"{name}: {reason}" for name, reasons in error.message_dict.items() for reason in reasons]
     if sentences:
         raise StudiesError(f"{test.title}: " + " ".join(sentences), status=HTTPStatus.UNPROCESSABLE_ENTITY)
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from readerstudy.images.models import ImageSet, Modality
-from readerstudy.studies import allocation, eligibility, presets
+from readerstudy.studies import allocation, eligibility, presets, publications
 from readerstudy.studies.drafts import QuestionDraft, decision
 from readerstudy.studies.models import Study, Test
 
@@ -188,22 +188,12 @@ def initial_from_preset(image_set: ImageSet, study: Study, start: str, question:
     preset = next((preset for preset in presets.TESTS if preset.key == start), None)
     if preset is None:
         return initial
-    counts = {count.node: count for count in eligibility.node_counts(image_set)}
-    test = Test(
-        study=study, image_set=image_set, modality=preset.modality,
-        positive_nodes=presets.first_present(preset.positive, list(counts)),
-        negative_nodes=presets.first_present(preset.negative, list(counts)),
+    test = publications.test_of(preset, study=study, image_set=image_set)
+    columns = (
+        "title", "positive_nodes", "negative_nodes", "modality", "histopathology_only", "sample_size",
+        "sample_positives",
     )  # fmt: skip
-    test.histopathology_only = any(count.n_histopathology for count in counts.values())
-    pool = eligibility.pool_of(test)
-    initial |= {
-        "title": preset.title, "positive_nodes": test.positive_nodes, "negative_nodes": test.negative_nodes,
-        "modality": preset.modality, "histopathology_only": test.histopathology_only,
-    }  # fmt: skip
-    sizes = len(pool.positives), len(pool.negatives)
-    if not allocation.shortage(*sizes, size=preset.size, n_positive=preset.n_positive):
-        initial |= {"sample_size": preset.size, "sample_positives": preset.n_positive}
-    return initial
+    return initial | {name: getattr(test, name) for name in columns}
 
 
 def initial_from_test(test: Test) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Each rule here stands beside a constraint of `designs` or `models`; what the tab
 opened with is in `rules`.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from django.utils.translation import gettext as _
@@ -14,6 +15,7 @@ from readerstudy.studies.drafts import ArmDraft, QuestionDraft, StageDraft
 from readerstudy.studies.models import Arm, Choice, Question, Stage, Test
 
 MOST_RANKED = 10
+FURTHEST_OF_SCALE = 1000
 Refusal = tuple[str, str]
 
 
@@ -111,6 +113,8 @@ def refused_question(question: QuestionDraft) -> list[str]:
     elif question.kind == Question.Kind.SCALE:
         if question.least is None or question.most is None or question.most <= question.least:
             found.append(_("A scale needs a lowest and a highest value, the second above the first."))
+        elif question.least < -FURTHEST_OF_SCALE or question.most > FURTHEST_OF_SCALE:
+            found.append(_("A scale lies between -%(most)d and %(most)d.") % {"most": FURTHEST_OF_SCALE})
     elif question.least is not None or question.most is not None:
         found.append(_("Only a scale has a lowest and a highest value, and a ranking a number of diagnoses."))
     labels = [choice.label for choice in question.choices]
@@ -138,6 +142,8 @@ def refused_arms(arms: Iterable[ArmDraft]) -> list[str]:
             found.append(_("“%(arm)s” gives no advice: it has neither a model nor wrong advice.") % {"arm": arm.title})
         elif arm.advice != Arm.Advice.NONE and not arm.model_sha256:
             found.append(_("“%(arm)s” gives advice: choose the model it comes from.") % {"arm": arm.title})
+        elif arm.model_sha256 and not re.fullmatch("[0-9a-f]{64}", arm.model_sha256):
+            found.append(_("“%(arm)s”: “%(hash)s” is no SHA-256.") % {"arm": arm.title, "hash": arm.model_sha256[:70]})
         if not 0 <= arm.wrong_per_cent <= 100:
             found.append(_("“%(arm)s”: wrong advice is from 0 to 100 per cent.") % {"arm": arm.title})
     return found
