@@ -7,7 +7,7 @@ from readerstudy.images.api import UploadView
 from readerstudy.readers import views as readers
 from readerstudy.readings import tally
 from readerstudy.readings import views as readings
-from readerstudy.readings.api import ReadingView
+from readerstudy.readings.api import DiagnosesView, EventsView, ReadingView
 from readerstudy.results import views as results
 from readerstudy.results.api import ResultsView
 from readerstudy.results.home import home
@@ -51,8 +51,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("read/", readings.start, name="reading-start"),
     path("read/<uuid:uuid>/", readings.read, name="read"),
     path("read/<uuid:uuid>/done/", readings.done, name="read-done"),
+    path("read/<uuid:uuid>/end/", readings.end, name="read-end"),
+    path("read/<uuid:uuid>/screen/", readings.screen, name="read-screen"),
+    path("read/<uuid:uuid>/another/", readings.another, name="read-another"),
     path("read/<uuid:uuid>/<uuid:item>/<int:position>/", readings.picture, name="read-picture"),
     path("api/read/<uuid:uuid>/", ReadingView.as_view(), name="api-read"),
+    path("api/read/<uuid:uuid>/events/", EventsView.as_view(), name="api-read-events"),
+    path("api/read/<uuid:uuid>/diagnoses/", DiagnosesView.as_view(), name="api-read-diagnoses"),
     # scoring
     path("models/", scoring.models, name="models"),
     path("models/<int:pk>/", scoring.model, name="model"),

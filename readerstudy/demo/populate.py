@@ -39,8 +39,9 @@ from readerstudy.images.upload import import_archive
 from readerstudy.readers import invitations
 from readerstudy.readers.models import Reader
 from readerstudy.readings.allocation import ensure_readings
+from readerstudy.readings.answering import Given
 from readerstudy.readings.models import Reading
-from readerstudy.readings.recording import record_answer
+from readerstudy.readings.recording import Sent, record
 from readerstudy.scoring import jobs
 from readerstudy.scoring.models import ModelVersion, ScoringRun
 from readerstudy.studies import drafting, protocol
@@ -237,11 +238,10 @@ def _read(reading: Reading, positive: dict[int, bool]) -> None:
     assert reader is not None, "a reading is made for a reader who has accepted"
     choices = {choice.is_positive: choice.pk for choice in question.choices.all()}
     with transaction.atomic():
-        for item in reading.items.filter(answers=None).order_by("position"):
-            record_answer(
-                reading=reading, item_uuid=item.uuid, submission_id=uuid4(),
-                choices={question.pk: choices[positive[item.case_id]]}, actor=reader,
-            )  # fmt: skip
+        for item in reading.items.unanswered().order_by("position"):
+            answers = {question.pk: Given(choice=choices[positive[item.case_id]])}
+            sent = Sent(item=item.uuid, stage=question.stage.position, submission=uuid4(), answers=answers)
+            record(reading=reading, sent=sent, actor=reader)
 
 
 def _invited_reader(study: Study, administrator: User, notes: Notes) -> None:

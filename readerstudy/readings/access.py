@@ -3,51 +3,63 @@
 from uuid import UUID
 
 from django.http import Http404
+from django.utils import timezone
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from readerstudy.accounts.models import User
 from readerstudy.images.models import Image
 from readerstudy.readings.errors import ReadingsError
-from readerstudy.readings.models import Answer, Item, Reading
-from readerstudy.readings.progress import ITEMS_IN_SIGHT, upcoming
-from readerstudy.studies.models import Study
+from readerstudy.readings.models import Reading, Submission
+from readerstudy.readings.progress import screen_checked, seen
+from readerstudy.studies.models import Study, Test
 
 
-def reading_for(user: User, uuid: UUID, *, in_closed_study: bool = False) -> Reading:
+def reading_for(user: User, uuid: UUID, *, to_confirm: bool = False) -> Reading:
     """The reader's own reading, agreed to and not withdrawn, else 404.
 
-    Raises ReadingsError "closed", which says how many answers are kept, if the study is no longer open, unless
-    `in_closed_study`.
+    Raises ReadingsError, unless `to_confirm` what is past: "closed", which says how many answers are kept, if the study
+    is no longer open; "not-yet", with the date, before a wash-out is over.
     """
     reading = Reading.objects.of(user).filter(uuid=uuid).first()
     if reading is None:
         raise Http404
-    if reading.test.study.state != Study.State.OPEN and not in_closed_study:
-        raise closed(reading)
+    if not to_confirm:
+        refuse_closed(reading)
+        refuse_before_its_time(reading)
     return reading
 
 
-def closed(reading: Reading) -> ReadingsError:
-    """The refusal for whoever still reads in a study that was closed."""
-    kept = Answer.objects.filter(item__reading=reading).values("item").distinct().count()
+def refuse_closed(reading: Reading) -> None:
+    """Raise the refusal for whoever still reads in a study that was closed."""
+    if reading.test.study.state == Study.State.OPEN:
+        return
+    kept = Submission.objects.filter(item__reading=reading).values("item").distinct().count()
     if not kept:
-        return ReadingsError("closed", _("The study was closed."))
+        raise ReadingsError("closed", _("The study was closed."))
     message = ngettext(
         "The study was closed. Your answer to %(kept)s case is kept.",
         "The study was closed. Your answers to %(kept)s cases are kept.",
         kept,
     )
-    return ReadingsError("closed", message % {"kept": kept})
+    raise ReadingsError("closed", message % {"kept": kept})
+
+
+def refuse_before_its_time(reading: Reading) -> None:
+    """Raise the refusal, with the date, for whoever would read before the wash-out is over."""
+    if reading.opens_at is not None and timezone.now() < reading.opens_at:
+        when = date_format(timezone.localtime(reading.opens_at), "DATETIME_FORMAT")
+        raise ReadingsError("not-yet", _("This part of the test can be read from %(when)s on.") % {"when": when})
 
 
 def picture_for(user: User, reading_uuid: UUID, item_uuid: UUID, position: int) -> Image:
-    """The picture at `position` of the current case or of the one after it; any other picture is a 404."""
+    """The picture at `position` of a case that is in sight, if it is shown at the stage that is; any other is a 404."""
     reading = reading_for(user, reading_uuid)
-    item: Item | None = next((item for item in upcoming(reading)[:ITEMS_IN_SIGHT] if item.uuid == item_uuid), None)
-    if item is None:
+    if reading.test.screen_check == Test.ScreenCheck.REQUIRED and not screen_checked(reading):
         raise Http404
-    shown = item.case.case_images.filter(position=position).values("image")
+    found = seen(reading, item_uuid)
+    shown = [picture.image_id for picture in found.pictures if picture.position == position] if found else []
     image = Image.objects.filter(pk__in=shown).only("file", "media_type").first()
     if image is None:
         raise Http404

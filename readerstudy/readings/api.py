@@ -1,46 +1,31 @@
-"""The reading for the page's script: where it stands, and an answer in return for the next case."""
+"""The reading for the page's script: where it stands, and an answer in return for the next case. See `serializers`."""
 
 import json
+import re
 from typing import Any
 from uuid import UUID
 
+from django.http import Http404
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from readerstudy.accounts.access import signed_in
+from readerstudy.readings import diagnoses, events
 from readerstudy.readings.access import reading_for
 from readerstudy.readings.errors import ReadingsError
-from readerstudy.readings.progress import standing
-from readerstudy.readings.recording import record_answer
-from readerstudy.readings.serializers import SubmissionSerializer, standing_data
+from readerstudy.readings.models import Reading
+from readerstudy.readings.progress import seen, standing
+from readerstudy.readings.recording import record
+from readerstudy.readings.serializers import SubmissionSerializer, case_data, standing_data
+from readerstudy.studies.models import Question
 
 
-class ReadingView(APIView):
-    """GET: where the reading stands. POST: an answer; returns its outcome and where the reading stands then."""
+class ReadingRoomView(APIView):
+    """What the routes of a reading have in common: a refusal is told with its code, and nothing is kept in a cache."""
 
-    http_method_names = ("get", "head", "post")
-
-    def get(self, request: Request, uuid: UUID) -> Response:
-        return Response(standing_data(standing(reading_for(signed_in(request), uuid))))
-
-    def post(self, request: Request, uuid: UUID) -> Response:
-        reading = reading_for(
-            signed_in(request), uuid, in_closed_study=True
-        )  # an answer stored before is still confirmed
-        sent = SubmissionSerializer(data=request.data)
-        if not sent.is_valid():
-            raise ReadingsError("malformed", f"This is not an answer: {json.dumps(sent.errors)}")
-        outcome = record_answer(
-            reading=reading,
-            item_uuid=sent.validated_data["item"],
-            submission_id=sent.validated_data["submission"],
-            choices=sent.validated_data["choices"],
-            client_shown_at=sent.validated_data["shown_at"],
-            client_answered_at=sent.validated_data["answered_at"],
-            actor=signed_in(request),
-        )
-        return Response({"outcome": outcome.kind, **standing_data(standing(reading))})
+    def reading(self, request: Request, uuid: UUID, *, to_confirm: bool = False) -> Reading:
+        return reading_for(signed_in(request), uuid, to_confirm=to_confirm)
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ReadingsError):
@@ -51,3 +36,66 @@ class ReadingView(APIView):
         response = super().finalize_response(request, response, *args, **kwargs)
         response["Cache-Control"] = "private, no-store"
         return response
+
+
+class ReadingView(ReadingRoomView):
+    """GET: where the reading stands. POST: an answer; returns its outcome and where the reading stands then."""
+
+    http_method_names = ("get", "head", "post")
+
+    def get(self, request: Request, uuid: UUID) -> Response:
+        reading = self.reading(request, uuid)
+        if "item" in request.query_params:
+            return Response({"again": self._again(reading, request.query_params["item"])})
+        return Response(standing_data(standing(reading)))
+
+    def _again(self, reading: Reading, item: str) -> dict[str, Any]:
+        """An answered case that its reader may see again; any other is a 404."""
+        try:
+            found = seen(reading, UUID(item))
+        except ValueError as error:
+            raise Http404 from error
+        if found is None:
+            raise Http404
+        return case_data(found)
+
+    def post(self, request: Request, uuid: UUID) -> Response:
+        reading = self.reading(request, uuid, to_confirm=True)  # an answer stored before is still confirmed
+        sent = SubmissionSerializer(data=request.data)
+        if not sent.is_valid():
+            raise ReadingsError("malformed", f"This is not an answer: {json.dumps(sent.errors)}")
+        outcome = record(reading=reading, sent=sent.sent(), actor=signed_in(request))
+        reading.refresh_from_db(fields=["finished_at"])
+        return Response({"outcome": outcome.kind, **standing_data(standing(reading))})
+
+
+class EventsView(ReadingRoomView):
+    """POST: something that happened beside the answers."""
+
+    http_method_names = ("post",)
+
+    def post(self, request: Request, uuid: UUID) -> Response:
+        reading = self.reading(request, uuid)
+        sent = request.data if isinstance(request.data, dict) else {}
+        try:
+            item = UUID(str(sent["item"])) if sent.get("item") is not None else None
+        except ValueError as error:
+            raise ReadingsError("malformed", "item: not a case") from error
+        made = events.report(reading=reading, kind=sent.get("kind"), detail=sent.get("detail", {}), item_uuid=item)
+        return Response({"stored": True, "kind": made.kind, "detail": made.detail})
+
+
+class DiagnosesView(ReadingRoomView):
+    """GET: the diagnoses of a ranking question that fit what was typed."""
+
+    http_method_names = ("get", "head")
+
+    def get(self, request: Request, uuid: UUID) -> Response:
+        reading = self.reading(request, uuid)
+        number = request.query_params.get("question", "")
+        rankings = Question.objects.filter(test=reading.test_id, kind=Question.Kind.RANKING)
+        question = rankings.filter(pk=int(number)).first() if re.fullmatch("[0-9]{1,18}", number) else None
+        if question is None:
+            raise Http404
+        found = diagnoses.search(question, request.query_params.get("q", ""))
+        return Response({"diagnoses": [{"id": one.id, "name": one.name, "path": one.path} for one in found]})

@@ -3,13 +3,18 @@
 from http import HTTPStatus
 from typing import Literal
 
-Code = Literal["malformed", "unknown", "ahead", "conflict", "closed", "withdrawn"]
+Code = Literal[
+    "malformed", "unknown", "ahead", "conflict", "locked", "not-yet", "screen", "closed", "withdrawn",
+]  # fmt: skip
 
 _STATUS: dict[Code, HTTPStatus] = {
     "malformed": HTTPStatus.BAD_REQUEST,
     "unknown": HTTPStatus.NOT_FOUND,
-    "ahead": HTTPStatus.CONFLICT,
-    "conflict": HTTPStatus.CONFLICT,
+    "ahead": HTTPStatus.CONFLICT,  # something else comes first
+    "conflict": HTTPStatus.CONFLICT,  # it was answered differently before
+    "locked": HTTPStatus.CONFLICT,  # it may no longer be changed
+    "not-yet": HTTPStatus.CONFLICT,  # the wash-out is not over
+    "screen": HTTPStatus.CONFLICT,  # the screen must be checked first
     "closed": HTTPStatus.GONE,
     "withdrawn": HTTPStatus.GONE,
 }

@@ -12,7 +12,7 @@ from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
 from readerstudy.readers.models import Reader
 from readerstudy.readings.errors import ReadingsError
-from readerstudy.readings.models import Answer, Item, Reading
+from readerstudy.readings.models import Answer, Item, Reading, Submission
 from readerstudy.studies.models import Study, Test
 
 
@@ -56,7 +56,16 @@ def import_reading(
     items = Item.objects.bulk_create(
         Item(reading=reading, position=position, case_id=case) for position, case in sorted(places.items())
     )
-    rows = [answer for item in items for answer in _rows(item, answers.get(item.case_id, ()))]
+    stages = {pk: (stage, place) for pk, stage, place in _stages(test)}
+    last = max(place for _stage, place in stages.values())
+    submissions: list[Submission] = []
+    rows: list[Answer] = []
+    for item in items:
+        for of_stage in _by_stage(answers.get(item.case_id, ()), {pk: stage for pk, (stage, _p) in stages.items()}):
+            stage, place = stages[of_stage[0].question]
+            submissions.append(_submission(item, stage, of_stage[0], completes=place == last))
+            rows += [_answer(submissions[-1], given) for given in of_stage]
+    Submission.objects.bulk_create(submissions)
     Answer.objects.bulk_create(rows)
     audit.record(
         "reading.imported", actor=actor, target=reading, code=reader.code, test=test.position, items=len(items),
@@ -65,14 +74,25 @@ def import_reading(
     return reading
 
 
-def _rows(item: Item, given: Sequence[GivenAnswer]) -> list[Answer]:
-    """The answers to one case; those of one revision are one submission."""
-    submissions = {answer.revision: uuid.uuid4() for answer in given}
-    return [
-        Answer(
-            submission_id=submissions[answer.revision], item=item, question_id=answer.question,
-            choice_id=answer.choice, revision=answer.revision, client_shown_at=answer.shown_at,
-            client_answered_at=answer.answered_at,
-        )
-        for answer in sorted(given, key=lambda answer: answer.revision)
-    ]  # fmt: skip
+def _stages(test: Test) -> list[tuple[int, int, int]]:
+    """(question, its stage, the stage's position) of a test."""
+    return list(test.questions.values_list("pk", "stage_id", "stage__position"))
+
+
+def _by_stage(given: Sequence[GivenAnswer], stages: Mapping[int, int]) -> list[list[GivenAnswer]]:
+    """The answers to one case that were given at once: those of one stage and revision."""
+    together: dict[tuple[int, int], list[GivenAnswer]] = {}
+    for answer in sorted(given, key=lambda answer: answer.revision):
+        together.setdefault((stages[answer.question], answer.revision), []).append(answer)
+    return list(together.values())
+
+
+def _submission(item: Item, stage: int, first: GivenAnswer, *, completes: bool) -> Submission:
+    return Submission(
+        id=uuid.uuid4(), item=item, stage_id=stage, completes=completes, revision=first.revision,
+        shown_at=first.shown_at, answered_at=first.answered_at,
+    )  # fmt: skip
+
+
+def _answer(submission: Submission, given: GivenAnswer) -> Answer:
+    return Answer(submission=submission, question_id=given.question, choice_id=given.choice)

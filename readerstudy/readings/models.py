@@ -4,11 +4,18 @@ import uuid
 
 from django.db import models
 from django.db.models import Count, Exists, F, OuterRef, Q
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from readerstudy.accounts.models import User
 from readerstudy.readers.models import Consent, Reader
 from readerstudy.studies.models import Arm, Case, Choice, Question, Stage, Test
+
+# How a reading goes: the columns of Test that its reader may know.
+CONDUCT = (
+    "changes", "time_limit", "seconds_per_case", "break_every", "zoom_allowed", "screen_check", "shows_own_result",
+    "cases_read", "arms_design", "most_readings",
+)  # fmt: skip
 
 
 class ReadingQuerySet(models.QuerySet["Reading"]):
@@ -24,9 +31,9 @@ class ReadingQuerySet(models.QuerySet["Reading"]):
             .filter(Exists(Consent.objects.filter(reader=OuterRef("reader"))))
             .select_related("reader", "test__study", "test__image_set")
             .only(
-                "uuid", "created_at", "finished_at", "reader__code", "reader__withdrawn_at", "test__title",
-                "test__position", "test__study__title", "test__study__state", "test__study__contact",
-                "test__image_set__notice",
+                "uuid", "number", "created_at", "opens_at", "finished_at", "reader__code", "reader__withdrawn_at",
+                "test__title", "test__position", "test__study__title", "test__study__state", "test__study__contact",
+                "test__image_set__notice", *(f"test__{name}" for name in CONDUCT),
             )
         )  # fmt: skip
 
@@ -35,7 +42,7 @@ class ReadingQuerySet(models.QuerySet["Reading"]):
         return self.annotate(
             n_items=Count("items", distinct=True),
             n_answered=Count("items__submissions__item", filter=Q(items__submissions__completes=True), distinct=True),
-        ).order_by(F("finished_at").asc(nulls_first=True), "test__study_id", "test__position")
+        ).order_by(F("finished_at").asc(nulls_first=True), "test__study_id", "test__position", "number")
 
 
 class Reading(models.Model):
@@ -48,7 +55,10 @@ class Reading(models.Model):
     reader = models.ForeignKey(Reader, on_delete=models.PROTECT, related_name="readings")
     test = models.ForeignKey(Test, on_delete=models.PROTECT, related_name="readings")
     number = models.PositiveSmallIntegerField(default=1)
-    seed = models.CharField(max_length=64)
+    # The reader is the n-th who began this test: what is dealt out evenly over readers (arms, disjoint shares) goes by
+    # it. None: the reading took place elsewhere.
+    ordinal = models.PositiveIntegerField(null=True)
+    seed = models.CharField(max_length=80)
     created_at = models.DateTimeField(auto_now_add=True)
     opens_at = models.DateTimeField(null=True)  # the end of a wash-out; None: at once
     finished_at = models.DateTimeField(null=True)
@@ -57,10 +67,18 @@ class Reading(models.Model):
 
     class Meta:
         ordering = ["reader", "test", "number"]
-        constraints = [models.UniqueConstraint(fields=["reader", "test", "number"], name="reading_once")]
+        constraints = [
+            models.UniqueConstraint(fields=["reader", "test", "number"], name="reading_once"),
+            models.UniqueConstraint(fields=["test", "number", "ordinal"], name="reading_ordinal_once"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.reader}, {self.test}, {self.number}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a wash-out is not over yet."""
+        return self.opens_at is not None and timezone.now() < self.opens_at
 
 
 class ItemQuerySet(models.QuerySet["Item"]):
@@ -83,7 +101,7 @@ class Item(models.Model):
     objects = ItemQuerySet.as_manager()
 
     class Meta:
-        ordering = ["reading", "position"]
+        ordering = ["reading_id", "position"]
         constraints = [
             models.UniqueConstraint(fields=["reading", "position"], name="item_position_once"),
             models.UniqueConstraint(fields=["reading", "case", "is_repeat"], name="item_case_once_and_repeated_once"),
@@ -104,7 +122,7 @@ class Submission(models.Model):
     id = models.UUIDField(primary_key=True)
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="submissions")
     stage = models.ForeignKey(Stage, on_delete=models.PROTECT, related_name="+")
-    completes = models.BooleanField()  # it is for the last stage of its test: with it the item is answered
+    completes = models.BooleanField()  # it is for the last stage of its item: with it the item is answered
     revision = models.PositiveSmallIntegerField(default=1)
     arrived_at = models.DateTimeField(auto_now_add=True)  # by the server's clock
     # By the browser's clock, which the server does not trust; None where the browser did not say.
@@ -202,7 +220,7 @@ class SessionEvent(models.Model):
     at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ["reading", "id"]
+        ordering = ["reading_id", "id"]
 
     def __str__(self) -> str:
         return f"{self.reading}: {self.kind}"

@@ -10,20 +10,23 @@ from django.contrib.auth.decorators import login_required
 from django.db.models.fields.files import FieldFile
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
 from readerstudy.accounts.access import signed_in
+from readerstudy.readings import events, recording
 from readerstudy.readings.access import picture_for, reading_for
-from readerstudy.readings.allocation import ensure_readings
+from readerstudy.readings.allocation import ensure_readings, may_read_another, next_batch
+from readerstudy.readings.asking import Asked
 from readerstudy.readings.errors import ReadingsError
-from readerstudy.readings.forms import SubmissionForm
-from readerstudy.readings.models import Reading
-from readerstudy.readings.progress import standing
-from readerstudy.readings.recording import record_answer
+from readerstudy.readings.forms import ScreenForm, SubmissionForm
+from readerstudy.readings.models import Reading, SessionEvent
+from readerstudy.readings.progress import Shown, Standing, screen_check, seen, standing
+from readerstudy.readings.recording import record
 from readerstudy.readings.serializers import standing_data
-from readerstudy.studies.models import Study
+from readerstudy.studies.models import Case, Question, Study, Test
 
 unkept = cache_control(private=True, no_store=True)
 
@@ -33,7 +36,8 @@ unkept = cache_control(private=True, no_store=True)
 @require_safe
 def start(request: HttpRequest) -> HttpResponse:
     """To the first unfinished test, else home."""
-    unfinished = (reading for reading in ensure_readings(signed_in(request)) if reading.finished_at is None)
+    readings = ensure_readings(signed_in(request))
+    unfinished = (reading for reading in readings if reading.finished_at is None and not reading.is_waiting)
     if reading := next(unfinished, None):
         return redirect("read", reading.uuid)
     return redirect("home")
@@ -43,7 +47,10 @@ def start(request: HttpRequest) -> HttpResponse:
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
 def read(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """The current case; or, posted, the answer to it."""
+    """The current case at its stage; or, posted, the answer to it.
+
+    With ?item= a case that was answered: to change its answer, or to read what a practice case is.
+    """
     reading = None
     try:
         reading = reading_for(signed_in(request), uuid)
@@ -52,42 +59,136 @@ def read(request: HttpRequest, uuid: UUID) -> HttpResponse:
         return _page(request, reading)
     except ReadingsError as error:
         if reading is None or error.code in ("closed", "withdrawn"):
-            return render(request, "readings/closed.html", {"reason": str(error)}, status=error.status)
+            return _refused(request, error)
         return _page(request, reading, refusal=error)
 
 
+def _refused(request: HttpRequest, error: ReadingsError) -> HttpResponse:
+    return render(request, "readings/closed.html", {"reason": str(error), "code": error.code}, status=error.status)
+
+
 def _answer(request: HttpRequest, reading: Reading) -> HttpResponse:
-    form = SubmissionForm(request.POST)
+    form = SubmissionForm(request.POST, questions=reading.test.questions.all())
     if not form.is_valid():
         raise ReadingsError("malformed", _("The answer came incomplete and was not stored. Please answer again."))
-    outcome = record_answer(
-        reading=reading,
-        item_uuid=form.cleaned_data["item"],
-        submission_id=form.cleaned_data["submission"],
-        choices=form.cleaned_data["choices"],
-        actor=signed_in(request),
-    )
+    sent = form.sent()
+    outcome = record(reading=reading, sent=sent, actor=signed_in(request))
     if outcome.kind == "already-answered":
         messages.info(
             request,
             _("Case %(position)s had been answered already. The first answer stands.") % {"position": outcome.position},
         )
+    elif (practised := standing(reading).feedback) is not None and practised.uuid == sent.item:
+        return redirect(f"{reverse('read', args=[reading.uuid])}?item={practised.uuid}")
     return redirect("read", reading.uuid)
 
 
 def _page(request: HttpRequest, reading: Reading, *, refusal: ReadingsError | None = None) -> HttpResponse:
+    reading.refresh_from_db(fields=["finished_at"])
     now = standing(reading)
+    if now.screen_check == "due" and now.current is not None:
+        return redirect("read-screen", reading.uuid)
+    if "item" in request.GET and refusal is None:
+        return _again(request, now)
     if now.current is None:
+        if now.may_end:
+            return render(request, "readings/end.html", {"reading": reading, "now": now, "refusal": refusal})
         return redirect("read-done", reading.uuid)
+    return _case(request, now, now.current, refusal=refusal)
+
+
+def _again(request: HttpRequest, now: Standing) -> HttpResponse:
+    """An answered case: its answer to be changed, or what was to be learned from it. Any other leads to the current."""
+    try:
+        item = UUID(request.GET["item"])
+    except ValueError:
+        item = None
+    if now.feedback is not None and now.feedback.uuid == item:
+        practised = seen(now.reading, item)
+        context = {"reading": now.reading, "now": now, "shown": practised, "text": now.feedback.case.feedback}
+        return render(request, "readings/feedback.html", context)
+    found = seen(now.reading, item) if item in {may.uuid for may in now.changeable} and item else None
+    return _case(request, now, found) if found else redirect("read", now.reading.uuid)
+
+
+def _case(request: HttpRequest, now: Standing, shown: Shown, *, refusal: ReadingsError | None = None) -> HttpResponse:
+    stage = next(stage for stage in now.stages if stage.pk == shown.stage.pk)
     context = {
-        "reading": reading,
+        "reading": now.reading,
         "now": now,
-        "pictures": now.current.case.case_images.all(),
+        "shown": shown,
+        "asked": [Asked.of(question, shown.given) for question in stage.questions.all()],
         "state_json": json.dumps(standing_data(now)),
+        "scripted": _is_plain(now) and shown.given is None,
         "submission": uuids.uuid4(),
         "refusal": refusal,
     }
     return render(request, "readings/read.html", context, status=refusal.status if refusal else 200)
+
+
+def _is_plain(now: Standing) -> bool:
+    """Whether the page's script can carry this reading: one stage, buttons only, nothing to be changed or timed."""
+    test = now.reading.test
+    questions = [question for stage in now.stages for question in stage.questions.all()]
+    return (
+        len(now.stages) == 1
+        and test.changes == Test.Changes.NEVER
+        and test.time_limit == Test.Limit.NONE
+        and test.break_every is None
+        and not now.reading.items.filter(case__kind=Case.Kind.PRACTICE).exists()
+        and all(question.kind in (Question.Kind.DECISION, Question.Kind.CLASSES) for question in questions)
+        and all(question.is_required and not question.allows_cannot_assess for question in questions)
+    )
+
+
+@unkept
+@login_required
+@require_http_methods(["POST"])
+def end(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The reader says that he is done: from now on nothing can be changed."""
+    try:
+        reading = reading_for(signed_in(request), uuid)
+        recording.end(reading=reading, actor=signed_in(request))
+    except ReadingsError as error:
+        if error.code == "ahead":
+            messages.info(request, str(error))
+            return redirect("read", uuid)
+        return _refused(request, error)
+    return redirect("read-done", uuid)
+
+
+@unkept
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def screen(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The check of the screen, as a plain form; what was seen is recorded, and whether it passed."""
+    refusal = None
+    try:
+        reading = reading_for(signed_in(request), uuid)
+        if request.method == "POST":
+            form = ScreenForm(request.POST)
+            if not form.is_valid():
+                raise ReadingsError("malformed", _("Please answer every question of the check."))
+            events.report(reading=reading, kind=SessionEvent.Kind.SCREEN_CHECK, detail=form.detail())
+    except ReadingsError as error:
+        if error.code != "malformed":
+            return _refused(request, error)
+        refusal = error
+    if reading.test.screen_check == Test.ScreenCheck.NONE or screen_check(reading) == "done":
+        return redirect("read", uuid)
+    failed = request.method == "POST" and refusal is None
+    context = {"reading": reading, "form": ScreenForm(), "refusal": refusal, "failed": failed}
+    return render(request, "readings/screen.html", context, status=refusal.status if refusal else 200)
+
+
+@unkept
+@login_required
+@require_http_methods(["POST"])
+def another(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The next batch of a test whose readers may read several."""
+    reading = reading_for(signed_in(request), uuid, to_confirm=True)
+    made = next_batch(reading, actor=signed_in(request))
+    return redirect("read", made.uuid) if made else redirect("read-done", uuid)
 
 
 @unkept
@@ -115,13 +216,20 @@ def _chunks(file: FieldFile) -> Iterator[bytes]:
 @require_safe
 def done(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """Thanks, own progress over the tests, and the way to the next one."""
-    reading = reading_for(signed_in(request), uuid, in_closed_study=True)
-    if reading.items.unanswered().exists():
+    reading = reading_for(signed_in(request), uuid, to_confirm=True)
+    if reading.finished_at is None:
         return redirect("read", reading.uuid)
-    readings = list(
-        Reading.objects.of(signed_in(request)).with_progress().filter(reader=reading.reader).order_by("test__position")
-    )
     study_is_open = reading.test.study.state == Study.State.OPEN
-    unfinished = (other for other in readings if other.finished_at is None)
-    context = {"reading": reading, "readings": readings, "next": next(unfinished, None) if study_is_open else None}
+    if study_is_open:
+        ensure_readings(signed_in(request))  # the next part of a crossover begins to wait
+    readings = list(Reading.objects.of(signed_in(request)).with_progress().filter(reader=reading.reader))
+    readings.sort(key=lambda other: (other.test.position, other.number))
+    unfinished = [other for other in readings if other.finished_at is None]
+    context = {
+        "reading": reading,
+        "readings": readings,
+        "next": next((other for other in unfinished if not other.is_waiting), None) if study_is_open else None,
+        "waiting": [other for other in unfinished if other.is_waiting] if study_is_open else [],
+        "may_read_another": study_is_open and may_read_another(reading),
+    }
     return render(request, "readings/done.html", context)

@@ -127,3 +127,116 @@ def _by_chance(items: Sequence[T], seed: str) -> list[T]:
     chance = random.Random(seed)  # noqa: S311 - reproducible on purpose; nothing is kept secret by it
     keys = [chance.random() for _item in items]
     return [items[index] for index in sorted(range(len(items)), key=lambda index: (keys[index], index))]
+
+
+# --- who reads what --------------------------------------------------------------------------------------------------
+
+
+def shares(
+    positives: Sequence[int], negatives: Sequence[int], *, size: int, n_positive: int | None, seed: str
+) -> list[list[int]]:
+    """Disjoint shares of `size`, as many as there are cases for, each with exactly `n_positive` positives (None: as
+    chance has it). Each is a simple random sample of its classes; in each, the ids are in no order.
+
+    Raises StudiesError where a share cannot have so many positives.
+    """
+    if size < 1 or not 0 <= (n_positive or 0) <= size:
+        raise StudiesError(f"{n_positive or 0} positive cases cannot be in a share of {size}.")
+    if n_positive is None:
+        everything = _by_chance([*positives, *negatives], seed)
+        return [everything[start : start + size] for start in range(0, len(everything) - size + 1, size)]
+    yes, no = _by_chance(positives, f"{seed}/positive"), _by_chance(negatives, f"{seed}/negative")
+    n_negative = size - n_positive
+    limits = [len(pool) // n for pool, n in ((yes, n_positive), (no, n_negative)) if n]
+    return [
+        yes[k * n_positive : (k + 1) * n_positive] + no[k * n_negative : (k + 1) * n_negative]
+        for k in range(min(limits))
+    ]
+
+
+def williams(k: int) -> list[tuple[int, ...]]:
+    """Orders of k arms in which each arm has each place equally often, and follows each other one equally often.
+
+    k orders for an even k, 2k for an odd one. Source: Williams, Australian Journal of Scientific Research A 2:149-168
+    (1949). Raises StudiesError for k < 1.
+    """
+    if k < 1:
+        raise StudiesError(f"There are no orders of {k} arms.")
+    first = [(step + 1) // 2 if step % 2 else (k - step // 2) % k for step in range(k)]  # 0, 1, k-1, 2, k-2, ...
+    orders = [tuple((arm + shift) % k for arm in first) for shift in range(k)]
+    if k % 2 and k > 1:
+        orders += [tuple(reversed(order)) for order in orders]
+    return orders
+
+
+def arm_order(k: int, *, ordinal: int, seed: str) -> tuple[int, ...]:
+    """In which order the `ordinal`-th reader (1, 2, ...) meets k arms: one of `williams`, drawn without replacement.
+
+    Of each run of as many readers as there are orders, each reader gets another one: permuted blocks, so that after
+    every complete run all orders were given equally often.
+    """
+    orders = williams(k)
+    run, place = divmod(ordinal - 1, len(orders))
+    return _by_chance(orders, f"{seed}/run {run + 1}")[place]
+
+
+# --- in which order --------------------------------------------------------------------------------------------------
+
+
+def spread_order(positives: Sequence[int], negatives: Sequence[int], *, seed: str) -> list[int]:
+    """A random order with the classes spread evenly: blocks in which both are as they are in the whole, then shuffled.
+
+    There is a block for every two cases of the rarer class (for the last one, if their number is odd), so that what
+    comes next cannot be foretold. A class of n cases has in each of B blocks at most ceil(n / B): the longest run of
+    one class is `longest_run`.
+    """
+    blocks = _n_blocks(len(positives), len(negatives))
+    dealt: list[list[int]] = [[] for _block in range(blocks)]
+    for name, pool in (("positive", positives), ("negative", negatives)):
+        # Which blocks get one more is drawn too.
+        order = _by_chance(range(blocks), f"{seed}/blocks/{name}")
+        for index, case in enumerate(_by_chance(pool, f"{seed}/{name}")):
+            dealt[order[index % blocks]].append(case)
+    return [case for number, block in enumerate(dealt, start=1) for case in _by_chance(block, f"{seed}/block {number}")]
+
+
+def longest_run(n: int, n_other: int) -> int:
+    """How many cases of a class of n can come in a row in `spread_order`, with `n_other` of the other class."""
+    blocks = _n_blocks(n, n_other)
+    return n if blocks == 1 else min(n, 2 * -(-n // blocks))
+
+
+def _n_blocks(n: int, n_other: int) -> int:
+    return max(1, -(-min(n, n_other) // 2))
+
+
+def place_repeats(arms: Sequence[Hashable], *, repeats: int, distance: int, seed: str) -> list[tuple[int, int]]:
+    """Which cases of an order are shown again, and where: (gap, index) for each, by gap.
+
+    A repeat comes before the case at index `gap` (after the last one for gap n), among cases of its own arm, with at
+    least `distance` cases between it and its first showing. Raises StudiesError, saying how many are possible.
+    """
+    n = len(arms)
+    gaps = {
+        index: [gap for gap in range(index + distance + 1, n + 1) if arms[min(gap, n - 1)] == arms[index]]
+        for index in range(n)
+    }
+    able = [index for index in range(n) if gaps[index]]
+    if repeats > len(able):
+        raise StudiesError(f"Of {n} cases {len(able)} can be shown again after {distance} others, not {repeats}.")
+    chosen = _by_chance(able, seed)[:repeats]
+    return sorted((_by_chance(gaps[index], f"{seed}/{index}")[0], index) for index in chosen)
+
+
+def intersperse(n: int, k: int, *, seed: str) -> list[int]:
+    """Gaps for k further cases among n: one at a random place of each of k equal stretches, never before the first."""
+    gaps = []
+    for number in range(k):
+        stretch = range(number * n // k + 1, (number + 1) * n // k + 1) or range(n, n + 1)
+        gaps.append(_by_chance(stretch, f"{seed}/{number + 1}")[0])
+    return gaps
+
+
+def draw_some(items: Sequence[T], *, per_cent: int, seed: str) -> list[T]:
+    """As many of the items as `per_cent` of them are, rounded half up, by chance."""
+    return _by_chance(items, seed)[: (len(items) * per_cent + 50) // 100]

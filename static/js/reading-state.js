@@ -22,11 +22,12 @@ export function adopt(state, standing) {
 }
 
 // The current case is answered: the answer waits to be sent, and the case after it, if it is known, is current.
-export function answer(state, { submission, choices, shownAt, answeredAt }) {
+export function answer(state, { submission, answers, shownAt, answeredAt }) {
   const made = {
     item: state.current.item,
+    stage: state.current.stage,
     submission,
-    choices,
+    answers,
     shown_at: shownAt,
     answered_at: answeredAt,
   };

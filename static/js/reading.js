@@ -164,11 +164,11 @@ function start(root) {
   page.form.addEventListener("submit", (event) => {
     event.preventDefault();
     if (!root.hasAttribute("data-ready") || !shownAt || !state.current) return;
-    const choices = choicesOf(page.form, event.submitter);
-    if (!choices) return;
+    const answers = answersOf(page.form, event.submitter);
+    if (!answers) return;
     answeredAt = performance.now();
     note = null;
-    const made = { submission: newSubmission(), choices, shownAt, answeredAt: new Date().toISOString() };
+    const made = { submission: newSubmission(), answers, shownAt, answeredAt: new Date().toISOString() };
     state = answer(state, made);
     page.form.reset();
     page.forget();
@@ -213,16 +213,16 @@ function start(root) {
   render();
 }
 
-// {question: choice} of a form, with the button that sends it; null while a question is unanswered.
-function choicesOf(form, submitter) {
+// {question: {choice}} of a form, with the button that sends it; null while a question is unanswered.
+function answersOf(form, submitter) {
   const data = new FormData(form);
   if (submitter?.name) data.set(submitter.name, submitter.value);
-  const choices = {};
+  const answers = {};
   for (const [name, value] of data) {
     const question = /^question-(\d+)$/.exec(name)?.[1];
-    if (question) choices[question] = Number(value);
+    if (question) answers[question] = { choice: Number(value) };
   }
-  return Object.keys(choices).length > 0 ? choices : null;
+  return Object.keys(answers).length > 0 ? answers : null;
 }
 
 // What key `n` stands for: a button, or a radio of the first question that is not answered yet.

@@ -13,7 +13,7 @@ from tests.browser import Contexts
 
 def given() -> list[int]:
     """The keys of the stored answers, in the order of the cases."""
-    return list(Answer.objects.order_by("item__position").values_list("choice__position", flat=True))
+    return list(Answer.objects.order_by("submission__item__position").values_list("choice__position", flat=True))
 
 
 def at_case(page: Page, position: int) -> None:

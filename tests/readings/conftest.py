@@ -12,8 +12,9 @@ from django.urls import reverse
 from readerstudy.accounts.models import User
 from readerstudy.readers.models import Reader
 from readerstudy.readings.allocation import ensure_readings
+from readerstudy.readings.answering import Given
 from readerstudy.readings.models import Item, Reading
-from readerstudy.readings.recording import Outcome, record_answer
+from readerstudy.readings.recording import Outcome, Sent, record
 from readerstudy.studies.models import Study
 from tests.builders import accepted_reader, open_study
 from tests.conftest import signed_in
@@ -52,16 +53,22 @@ def item_at(reading: Reading, position: int) -> Item:
     return reading.items.get(position=position)
 
 
+def sent(reading: Reading, position: int, key: int = 1, **changes: Any) -> Sent:
+    """What the reader sends as the answer to the case at `position`; `choices` in place of `answers` for short."""
+    choices = changes.pop("choices", None)
+    choices = choices_of(reading, key) if choices is None else choices
+    values = {
+        "item": item_at(reading, position).uuid,
+        "stage": 1,
+        "submission": uuid.uuid4(),
+        "answers": {question: Given(choice=choice) for question, choice in choices.items()},
+    }
+    return Sent(**{**values, **changes})
+
+
 def answer(reading: Reading, position: int, key: int = 1, **changes: Any) -> Outcome:
     """Answer the case at `position` as the reader himself."""
-    values = {
-        "reading": reading,
-        "item_uuid": item_at(reading, position).uuid,
-        "submission_id": uuid.uuid4(),
-        "choices": choices_of(reading, key),
-        "actor": reading.reader.user,
-    }
-    return record_answer(**{**values, **changes})
+    return record(reading=reading, sent=sent(reading, position, key, **changes), actor=reading.reader.user)
 
 
 def answer_all(reading: Reading) -> None:
@@ -80,9 +87,9 @@ def picture(item: Item, position: int = 1) -> str:
 def fields(response: HttpResponse) -> dict[str, str]:
     """The hidden fields of the page's form."""
     found = dict(
-        re.findall(r'<input type="hidden" name="(item|submission)" value="([^"]+)"', response.content.decode())
+        re.findall(r'<input type="hidden" name="(item|submission|stage)" value="([^"]+)"', response.content.decode())
     )
-    assert set(found) == {"item", "submission"}
+    assert set(found) == {"item", "submission", "stage"}
     return found
 
 

@@ -29,8 +29,9 @@ def submission(reading: Reading, position: int, key: int = 1, **changes: Any) ->
     """What the page sends as the answer to the case at `position`."""
     values = {
         "item": str(item_at(reading, position).uuid),
+        "stage": 1,
         "submission": str(uuid.uuid4()),
-        "choices": {str(question): choice for question, choice in choices_of(reading, key).items()},
+        "answers": {str(question): {"choice": choice} for question, choice in choices_of(reading, key).items()},
     }
     return {**values, **changes}
 
@@ -41,8 +42,11 @@ def send(client: Client, reading: Reading, data: Any) -> HttpResponse:
 
 def shown(item: Item) -> dict[str, Any]:
     """A case as the API describes it."""
-    pictures = [{"src": picture(item), "width": 64, "height": 48}]
-    return {"item": str(item.uuid), "position": item.position, "pictures": pictures}
+    pictures = [{"src": picture(item), "width": 64, "height": 48, "modality": "clinical"}]
+    return {
+        "item": str(item.uuid), "position": item.position, "stage": 1, "is_last": True, "is_practice": False,
+        "pictures": pictures, "facts": [], "advice": False, "more_seconds": 0, "given": None,
+    }  # fmt: skip
 
 
 def test_where_the_reading_stands(reader_client: Client, reading: Reading) -> None:
@@ -54,18 +58,45 @@ def test_where_the_reading_stands(reader_client: Client, reading: Reading) -> No
     assert response.json() == {
         "total": 7,
         "answered": 1,
-        "questions": [
+        "finished": False,
+        "may_end": False,
+        "conduct": {
+            "changes": "never",
+            "time_limit": "none",
+            "seconds": None,
+            "break_every": None,
+            "break_is_due": False,
+            "zoom": True,
+            "screen_check": "none",
+            "screen_required": False,
+        },
+        "stages": [
             {
-                "id": question.pk,
-                "text": "What would you do?",
-                "choices": [
-                    {"id": biopsy.pk, "key": 1, "text": "Biopsy or treat"},
-                    {"id": reassure.pk, "key": 2, "text": "Reassure the patient"},
+                "stage": 1,
+                "instruction": "",
+                "questions": [
+                    {
+                        "id": question.pk,
+                        "kind": "decision",
+                        "text": "What would you do?",
+                        "required": True,
+                        "cannot_assess": False,
+                        "choices": [
+                            {"id": biopsy.pk, "key": 1, "text": "Biopsy or treat"},
+                            {"id": reassure.pk, "key": 2, "text": "Reassure the patient"},
+                        ],
+                        "least": None,
+                        "most": None,
+                        "least_label": "",
+                        "most_label": "",
+                    }
                 ],
             }
         ],
         "current": shown(item_at(reading, 2)),
         "next": shown(item_at(reading, 3)),
+        "feedback": None,
+        "changeable": [],
     }
 
 
@@ -82,8 +113,8 @@ def test_an_answer_returns_its_outcome_and_the_next_case(reader_client: Client, 
     assert reply["current"] == shown(item_at(reading, 2))
     made = Answer.objects.get()
     assert str(made.submission_id) == data["submission"]
-    assert made.client_shown_at == datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
-    assert made.client_answered_at == datetime(2026, 3, 1, 9, 0, 7, 500_000, tzinfo=UTC)
+    assert made.submission.shown_at == datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
+    assert made.submission.answered_at == datetime(2026, 3, 1, 9, 0, 7, 500_000, tzinfo=UTC)
 
 
 def test_to_the_end(reader_client: Client, reading: Reading) -> None:
@@ -106,7 +137,7 @@ def test_the_same_submission_again_gives_the_stored_result(reader_client: Client
 def test_the_same_id_with_another_content_is_an_error(reader_client: Client, reading: Reading) -> None:
     data = submission(reading, 1)
     send(reader_client, reading, data)
-    other = {**data, "choices": submission(reading, 1, key=2)["choices"]}
+    other = {**data, "answers": submission(reading, 1, key=2)["answers"]}
     response = send(reader_client, reading, other)
     assert (response.status_code, response.json()["code"]) == (409, "conflict")
     assert Answer.objects.get().choice.position == 1
@@ -131,12 +162,21 @@ def test_no_case_is_skipped(reader_client: Client, reading: Reading) -> None:
         {"item": None},
         {"item": "x"},
         {"submission": "5"},
-        {"choices": {}},
-        {"choices": []},
-        {"choices": {"x": 1}},
-        {"choices": {"1": "x"}},
-        {"choices": {"1": 10**30}},
-        {"choices": None},
+        {"stage": 0},
+        {"stage": "x"},
+        {"replaces": "x"},
+        {"answers": []},
+        {"answers": {"x": {"choice": 1}}},
+        {"answers": {"1": "x"}},
+        {"answers": {"1": {}}},
+        {"answers": {"1": {"choice": "x"}}},
+        {"answers": {"1": {"choice": 10**30}}},
+        {"answers": {"1": {"choice": 1, "number": 1}}},
+        {"answers": {"1": {"is_positive": True}}},
+        {"answers": {"1": {"number": 10**9}}},
+        {"answers": {"1": {"nodes": "melanoma"}}},
+        {"answers": {"1": {"text": None}}},
+        {"answers": None},
     ],
 )
 def test_what_is_no_answer_is_refused_and_named(
@@ -145,6 +185,13 @@ def test_what_is_no_answer_is_refused_and_named(
     response = send(reader_client, reading, submission(reading, 1, **change))
     assert response.status_code == 400
     assert response.json()["code"] == "malformed"
+    assert not Answer.objects.exists()
+
+
+def test_no_answer_is_refused_with_its_question_named(reader_client: Client, reading: Reading) -> None:
+    response = send(reader_client, reading, submission(reading, 1, answers={}))
+    assert (response.status_code, response.json()["code"]) == (400, "malformed")
+    assert "“What would you do?” needs an answer." in response.json()["detail"]
     assert not Answer.objects.exists()
 
 
@@ -164,7 +211,7 @@ def test_a_nonsense_time_costs_no_answer(reader_client: Client, reading: Reading
     response = send(reader_client, reading, submission(reading, 1, shown_at=nonsense, answered_at=nonsense))
     assert response.status_code == 200
     made = Answer.objects.get()
-    assert (made.client_shown_at, made.client_answered_at) == (None, None)
+    assert (made.submission.shown_at, made.submission.answered_at) == (None, None)
 
 
 def test_a_closed_study_refuses_new_answers_and_confirms_stored_ones(

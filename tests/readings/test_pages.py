@@ -57,7 +57,7 @@ def test_a_reading_by_plain_forms_to_its_end(reader_client: Client, reading: Rea
         response = reader_client.post(address_of(reading), form(reading, response, key=1 + position % 2))
         assert (response.status_code, response.url) == (302, address_of(reading))
     assert reader_client.get(address_of(reading)).url == reverse("read-done", args=[reading.uuid])
-    given = Answer.objects.order_by("item__position").values_list("choice__position", flat=True)
+    given = Answer.objects.order_by("submission__item__position").values_list("choice__position", flat=True)
     assert list(given) == [2, 1, 2, 1, 2, 1, 2]
     done = reader_client.get(reverse("read-done", args=[reading.uuid]))
     assert done.status_code == 200

@@ -35,7 +35,7 @@ class Requests(RuleBasedStateMachine):
     def submit(self, position: int, submission: int, key: int) -> None:
         before = {used: (at, chosen) for at, (used, chosen) in self.answers.items()}
         try:
-            outcome = answer(self.reading, position, key, submission_id=self.ids[submission]).kind
+            outcome = answer(self.reading, position, key, submission=self.ids[submission]).kind
         except ReadingsError as error:
             outcome = error.code
         if submission in before:
@@ -55,8 +55,10 @@ class Requests(RuleBasedStateMachine):
 
     @invariant()
     def stored_is_what_was_acknowledged(self) -> None:
-        rows = Answer.objects.filter(item__reading=self.reading).order_by("item__position")
-        found = rows.values_list("item__position", "submission_id", "choice__position", "revision")
+        rows = Answer.objects.filter(submission__item__reading=self.reading).order_by("submission__item__position")
+        found = rows.values_list(
+            "submission__item__position", "submission_id", "choice__position", "submission__revision"
+        )
         assert list(found) == [(at, self.ids[used], key, 1) for at, (used, key) in sorted(self.answers.items())]
         self.reading.refresh_from_db()
         assert (self.reading.finished_at is not None) == (len(self.answers) == CASES)
