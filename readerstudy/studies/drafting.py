@@ -13,7 +13,7 @@ from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
 from readerstudy.studies import impossible
 from readerstudy.studies.drafts import ArmDraft, StageDraft
-from readerstudy.studies.errors import StudiesError
+from readerstudy.studies.errors import StudiesError, sentences
 from readerstudy.studies.models import Arm, Choice, Question, Stage, Study, Test
 from readerstudy.studies.protocol import draft_for_change
 
@@ -80,16 +80,16 @@ def save_test(
 
 
 def _refuse_impossible(test: Test, stages: Sequence[StageDraft], arms: Sequence[ArmDraft]) -> None:
-    sentences = [sentence for _column, sentence in impossible.refused_columns(test)]
-    sentences += [*impossible.refused_stages(stages), *impossible.refused_arms(arms)]
-    if not sentences:
+    reasons = [sentence for _column, sentence in impossible.refused_columns(test)]
+    reasons += [*impossible.refused_stages(stages), *impossible.refused_arms(arms)]
+    if not reasons:
         try:
             # Ranges of numbers and lengths of texts; empty diagnoses are for `protocol.missing_from_test` to name.
             test.clean_fields(exclude=["positive_nodes", "negative_nodes"])
         except ValidationError as error:
-            sentences = [f"{name}: {reason}" for name, reasons in error.message_dict.items() for reason in reasons]
-    if sentences:
-        raise StudiesError(f"{test.title}: " + " ".join(sentences), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+            reasons = sentences(error)
+    if reasons:
+        raise StudiesError(f"{test.title}: " + " ".join(reasons), status=HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
 def _write_stages(test: Test, stages: Sequence[StageDraft]) -> None:

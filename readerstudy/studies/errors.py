@@ -2,6 +2,8 @@
 
 from http import HTTPStatus
 
+from django.core.exceptions import ValidationError
+
 
 class StudiesError(ValueError):
     """A refusal with its reason and its HTTP status. Nothing was changed."""
@@ -9,3 +11,8 @@ class StudiesError(ValueError):
     def __init__(self, message: str, *, status: HTTPStatus = HTTPStatus.CONFLICT) -> None:
         super().__init__(message)
         self.status = status
+
+
+def sentences(error: ValidationError) -> list[str]:
+    """What a model's `clean_fields` found, each reason with the field's name."""
+    return [f"{name}: {reason}" for name, reasons in error.message_dict.items() for reason in reasons]

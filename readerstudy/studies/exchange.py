@@ -21,7 +21,7 @@ from readerstudy.images.truth import taxonomy
 from readerstudy.studies import drafting
 from readerstudy.studies.document import ALLOTMENT, CONDUCT, FORMAT
 from readerstudy.studies.drafts import ArmDraft, ChoiceDraft, QuestionDraft, StageDraft, arms_of, stages_of
-from readerstudy.studies.errors import StudiesError
+from readerstudy.studies.errors import StudiesError, sentences
 from readerstudy.studies.models import Question, Study, Test
 from readerstudy.studies.reading_json import Node
 
@@ -111,9 +111,9 @@ def import_study(
         seed=about.whole("seed") if keep_seed else secrets.randbelow(drafting.SEED_LIMIT),
     )  # fmt: skip
     try:
-        study.clean_fields()
+        study.clean_fields(exclude=["opened_at", "closed_at", "unblinded_at"])
     except ValidationError as error:
-        raise StudiesError(_("The study: %(reasons)s") % {"reasons": " ".join(error.messages)}) from error
+        raise StudiesError(" ".join(sentences(error)), status=HTTPStatus.UNPROCESSABLE_ENTITY) from error
     study.save()
     _write_tests(study, planned, actor=actor)
     audit.record("study.imported", actor=actor, target=study)
