@@ -14,6 +14,8 @@ from readerstudy.results.home import home
 from readerstudy.results.supplement import views as supplement
 from readerstudy.scoring import views as scoring
 from readerstudy.scoring.api import RunView
+from readerstudy.scoring.registry import names_by_sha256
+from readerstudy.studies import builder_views as builder
 from readerstudy.studies import views as studies
 from readerstudy.studies.api import StudyView
 
@@ -33,12 +35,25 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/uploads/<int:pk>/", UploadView.as_view(), name="api-upload"),
     # studies
     path("studies/", studies.studies, name="studies"),
-    path("studies/<int:pk>/", studies.study, name="study"),
+    path("studies/import/", builder.import_study, {"models": names_by_sha256}, name="study-import"),
+    path("studies/<int:pk>/", studies.study, {"models": names_by_sha256}, name="study"),
     path("studies/<int:pk>/edit/", studies.edit, name="study-edit"),
     path("studies/<int:pk>/tests/add/", studies.test_add, name="test-add"),
     path("studies/<int:pk>/tests/<int:test_pk>/", studies.test_edit, name="test-edit"),
     path("studies/<int:pk>/tests/<int:test_pk>/delete/", studies.test_delete, name="test-delete"),
-    path("studies/<int:pk>/open/", studies.open_study, name="study-open"),
+    path("studies/<int:pk>/tests/<int:test_pk>/design/", builder.design, name="test-design"),
+    path("studies/<int:pk>/tests/<int:test_pk>/arms/", builder.arms, {"models": names_by_sha256}, name="test-arms"),
+    path("studies/<int:pk>/tests/<int:test_pk>/stages/", builder.stages, name="test-stages"),
+    path("studies/<int:pk>/tests/<int:test_pk>/stages/<int:stage>/", builder.stage, name="test-stage"),
+    path(
+        "studies/<int:pk>/tests/<int:test_pk>/stages/<int:stage>/questions/<int:question>/",
+        builder.question,
+        name="test-question",
+    ),
+    path("studies/<int:pk>/templates/", builder.templates, {"models": names_by_sha256}, name="study-templates"),
+    path("studies/<int:pk>/copy/", builder.copy, name="study-copy"),
+    path("studies/<int:pk>/protocol.json", builder.protocol_file, name="study-protocol"),
+    path("studies/<int:pk>/open/", studies.open_study, {"models": names_by_sha256}, name="study-open"),
     path("studies/<int:pk>/close/", studies.close_study, name="study-close"),
     path("studies/<int:pk>/unblind/", studies.unblind_study, name="study-unblind"),
     path("api/studies/<int:pk>/", StudyView.as_view(), name="api-study"),

@@ -108,3 +108,8 @@ def _fetch(version: ModelVersion, path: Path) -> None:
             if isinstance(error, OSError):
                 raise ScoringError(f"The weights of the model {version} cannot be fetched: {error}.") from error
             raise
+
+
+def names_by_sha256() -> dict[str, str]:
+    """SHA-256 -> name of each registered model, the newest first: what a protocol may name as its adviser."""
+    return dict(ModelVersion.objects.values_list("sha256", "name"))

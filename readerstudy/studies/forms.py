@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from readerstudy.images.models import ImageSet, Modality
 from readerstudy.studies import allocation, eligibility, presets, publications
 from readerstudy.studies.drafts import QuestionDraft, decision
-from readerstudy.studies.models import Study, Test
+from readerstudy.studies.models import Question, Study, Test
 
 
 class NewStudyForm(forms.ModelForm):
@@ -90,6 +90,10 @@ class TestForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        self.asks = is_simple(self.instance)
+        if not self.asks:
+            for name in ("question", "choice_1", "choice_2", "positive_choice"):
+                del self.fields[name]
         for name in ("positive_nodes", "negative_nodes"):
             field = self.fields[name]
             assert isinstance(field, forms.MultipleChoiceField)
@@ -119,7 +123,7 @@ class TestForm(forms.ModelForm):
         asked = Test(
             study=self.instance.study, position=self.instance.position, image_set=self.instance.image_set,
             positive_nodes=positive, negative_nodes=negative, modality=given.get("modality") or "",
-            histopathology_only=bool(given.get("histopathology_only")),
+            histopathology_only=bool(given.get("histopathology_only")), images_per_case=self.instance.images_per_case,
         )  # fmt: skip
         return eligibility.pool_of(asked)
 
@@ -177,6 +181,17 @@ class TestForm(forms.ModelForm):
             values["question"],
             [(label, position == values["positive_choice"]) for position, label in enumerate(labels, start=1)],
         )
+
+
+def is_simple(test: Test) -> bool:
+    """Whether the test's own form can hold its question: it has no more than one, a decision of two."""
+    if test.pk is None:
+        return True
+    questions = list(test.questions.prefetch_related("choices"))
+    return test.stages.count() <= 1 and (
+        not questions
+        or (len(questions) == 1 and questions[0].kind == Question.Kind.DECISION and questions[0].choices.count() <= 2)
+    )
 
 
 def initial_from_preset(image_set: ImageSet, study: Study, start: str, question: str) -> dict[str, Any]:

@@ -207,6 +207,11 @@ class Stage(models.Model):
     def __str__(self) -> str:
         return f"{self.test}, stage {self.position}"
 
+    @property
+    def modality_names(self) -> list[str]:
+        """The kinds of picture in words."""
+        return [str(Modality(kind).label) for kind in self.modalities if kind in Modality.values]
+
 
 class Question(models.Model):
     """What is asked of each case at one stage of its test. `position` counts through the whole test."""

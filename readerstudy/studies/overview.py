@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from readerstudy.images.models import Confirmation, Reference
 from readerstudy.images.truth import taxonomy
-from readerstudy.studies import eligibility, protocol
+from readerstudy.studies import design_in_words, eligibility, protocol
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.models import Case, Study, Test
 
@@ -22,6 +22,7 @@ class Overview:
     n_same_lesion: int | None
     other_taxonomy: bool  # the image set was stored under another version of the taxonomy
     lacking: list[str]
+    design: list[str]  # in sentences, without what goes without saying
 
     @property
     def n_images(self) -> int:
@@ -30,7 +31,9 @@ class Overview:
 
 def tests_of(study: Study) -> list[Overview]:
     """The tests of the study, in their order."""
-    tests = study.tests.select_related("image_set", "study").prefetch_related("questions__choices")
+    tests = study.tests.select_related(
+        "image_set", "study", "practice_set", "attention_set", "requires"
+    ).prefetch_related("stages__questions__choices", "arms")
     return [_drafted(test) if study.state == Study.State.DRAFT else _drawn(test) for test in tests]
 
 
@@ -42,6 +45,7 @@ def _drafted(test: Test) -> Overview:
     return Overview(
         test, _names(test.positive_nodes), _names(test.negative_nodes), len(pool.positives), len(pool.negatives),
         pool.n_unconfirmed, pool.n_same_lesion, _other_taxonomy(test), protocol.missing_from_test(test),
+        design_in_words.sentences(test),
     )  # fmt: skip
 
 
@@ -52,6 +56,7 @@ def _drawn(test: Test) -> Overview:
         test, _names(test.positive_nodes), _names(test.negative_nodes),
         cases.filter(is_positive=True).count(), cases.filter(is_positive=False).count(),
         cases.filter(images__in=unconfirmed).distinct().count(), None, _other_taxonomy(test), [],
+        design_in_words.sentences(test),
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 Opening draws every sample, stores it as cases, and freezes all of it as a document with its SHA-256.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 from django.db import transaction
@@ -14,7 +15,7 @@ from readerstudy.accounts.models import User
 from readerstudy.studies import drawing
 from readerstudy.studies.document import digest, document, text_sha256
 from readerstudy.studies.errors import StudiesError
-from readerstudy.studies.models import ProtocolVersion, Study
+from readerstudy.studies.models import ProtocolVersion, Study, Test
 from readerstudy.studies.rules import missing_from_test
 
 __all__ = [
@@ -25,8 +26,11 @@ __all__ = [
 # --- what is missing -------------------------------------------------------------------------------------------------
 
 
-def missing(study: Study) -> list[str]:
-    """What the study still lacks before it can be opened, one sentence each; empty: it can be opened."""
+def missing(study: Study, *, models: Collection[str] | None = None) -> list[str]:
+    """What the study still lacks before it can be opened, one sentence each; empty: it can be opened.
+
+    `models`: SHA-256 of the models that are registered here; None: not looked at.
+    """
     lacking = []
     if not study.description.strip():
         lacking.append(_("Say what readers are told about the study."))
@@ -38,8 +42,18 @@ def missing(study: Study) -> list[str]:
     if not tests:
         lacking.append(_("Add a test."))
     for test in tests:
-        lacking += [f"{test.title}: {sentence}" for sentence in missing_from_test(test)]
+        sentences = [*missing_from_test(test), *_unknown_models(test, models)]
+        lacking += [f"{test.title}: {sentence}" for sentence in sentences]
     return lacking
+
+
+def _unknown_models(test: Test, models: Collection[str] | None) -> list[str]:
+    return [
+        _("The model of the arm “%(arm)s” (SHA-256 %(hash)s) is not registered here.")
+        % {"arm": arm.title, "hash": arm.model_sha256}
+        for arm in test.arms.exclude(model_sha256="")
+        if models is not None and arm.model_sha256 not in models
+    ]
 
 
 # --- what is in force -----------------------------------------------------------------------------------------------
@@ -97,10 +111,10 @@ def refuse_unless_draft(study: Study) -> None:
 
 
 @transaction.atomic
-def open_study(study: Study, *, actor: User) -> ProtocolVersion:
+def open_study(study: Study, *, actor: User, models: Collection[str] | None = None) -> ProtocolVersion:
     """Draw every sample, store it as cases, freeze the protocol. Once: the second of two clicks gets StudiesError."""
     locked = draft_for_change(study)
-    if lacking := missing(locked):
+    if lacking := missing(locked, models=models):
         raise StudiesError(_("The study cannot be opened yet.") + " " + " ".join(lacking))
     for test in locked.tests.select_related("image_set", "study"):
         drawing.draw_cases(test)

@@ -6,12 +6,14 @@ Where a publication is simplified, its template's description says so.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from django.db import transaction
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from readerstudy.accounts.models import User
 from readerstudy.images.models import ImageSet, Modality
 from readerstudy.images.truth import taxonomy
-from readerstudy.studies import allocation, eligibility, presets
+from readerstudy.studies import allocation, drafting, eligibility, presets
 from readerstudy.studies.drafts import ArmDraft, ChoiceDraft, QuestionDraft, StageDraft, decision
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.models import Arm, Question, Study, Test
@@ -49,6 +51,15 @@ class Publication:
     description: presets.Text
     needs_model: bool
     make: Callable[[Study, ImageSet, str], list[TestDraft]]
+
+
+@transaction.atomic
+def add_tests(key: str, *, study: Study, image_set: ImageSet, model_sha256: str = "", actor: User) -> list[Test]:
+    """`make`, stored: the tests that were added to the draft."""
+    made = make(key, study=study, image_set=image_set, model_sha256=model_sha256)
+    for draft in made:
+        drafting.save_test(draft.test, stages=draft.stages, arms=draft.arms, actor=actor)
+    return [draft.test for draft in made]
 
 
 def make(key: str, *, study: Study, image_set: ImageSet, model_sha256: str = "") -> list[TestDraft]:

@@ -1,5 +1,8 @@
 """The study builder, and after opening the frozen protocol."""
 
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
 from django.contrib import messages
 from django.db.models import Count
 from django.http import Http404, HttpRequest, HttpResponse
@@ -11,7 +14,8 @@ from readerstudy.accounts.access import administrator_required, signed_in, staff
 from readerstudy.accounts.refusals import explained
 from readerstudy.images.models import ImageSet
 from readerstudy.studies import access, drafting, overview, protocol
-from readerstudy.studies.drafts import StageDraft
+from readerstudy.studies.builder_forms import ImportForm
+from readerstudy.studies.drafts import StageDraft, stages_of
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.forms import (
     NewStudyForm,
@@ -24,6 +28,7 @@ from readerstudy.studies.forms import (
 from readerstudy.studies.models import Study, Test
 
 SECTION = {"section": "studies"}
+Models = Callable[[], Mapping[str, str]]  # SHA-256 and name of each registered model, given by the roof
 
 
 @staff_required
@@ -38,19 +43,20 @@ def studies(request: HttpRequest) -> HttpResponse:
         return redirect("study", made.pk)
     counts = {"n_tests": Count("tests", distinct=True), "n_readers": Count("readers", distinct=True)}
     known = Study.objects.annotate(**counts).order_by("-created_at")
-    return render(request, "studies/studies.html", {**SECTION, "studies": known, "form": form})
+    context = {**SECTION, "studies": known, "form": form, "import_form": ImportForm()}
+    return render(request, "studies/studies.html", context)
 
 
 @staff_required
 @require_safe
-def study(request: HttpRequest, pk: int) -> HttpResponse:
+def study(request: HttpRequest, pk: int, models: Models) -> HttpResponse:
     """A draft: what is set and what is missing. Later: the frozen protocol."""
     loaded = access.study_for(request.user, pk)
     context = {
         **SECTION,
         "study": loaded,
         "tests": overview.tests_of(loaded),
-        "missing": protocol.missing(loaded) if loaded.state == Study.State.DRAFT else [],
+        "missing": protocol.missing(loaded, models=models()) if loaded.state == Study.State.DRAFT else [],
         "frozen": protocol.frozen(loaded),
         "changed": protocol.changed(loaded),
     }
@@ -122,12 +128,25 @@ def _test_page(request: HttpRequest, loaded: Study, start: StartForm, form: Test
         test = form.save(commit=False)
         test.positive_nodes = form.cleaned_data["positive_nodes"]
         test.negative_nodes = form.cleaned_data["negative_nodes"]
-        drafting.save_test(test, stages=[StageDraft([form.decision])], actor=signed_in(request))
+        drafting.save_test(test, stages=_stages(test, form), actor=signed_in(request))
         return redirect("study", loaded.pk)
     if counting:
         form.only_count()
     context = {**SECTION, "study": loaded, "start": start, "form": form, "sets": ImageSet.objects.all()}
     return render(request, "studies/test.html", context)
+
+
+def _stages(test: Test, form: TestForm) -> list[StageDraft] | None:
+    """The one question of a simple test as the form has it, and what else its stage has; None: it asks no question."""
+    if not form.asks:
+        return None
+    known = stages_of(test) if test.pk else []
+    if not known:
+        return [StageDraft([form.decision])]
+    (stage,), asked = known, form.decision
+    if stage.questions:
+        asked = replace(stage.questions[0], text=asked.text, choices=asked.choices)
+    return [replace(stage, questions=(asked,))]
 
 
 @administrator_required
@@ -143,8 +162,8 @@ def test_delete(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
 @administrator_required
 @require_POST
 @explained(StudiesError, back="study")
-def open_study(request: HttpRequest, pk: int) -> HttpResponse:
-    made = protocol.open_study(access.study_for(request.user, pk), actor=signed_in(request))
+def open_study(request: HttpRequest, pk: int, models: Models) -> HttpResponse:
+    made = protocol.open_study(access.study_for(request.user, pk), actor=signed_in(request), models=models())
     messages.success(
         request,
         _("The study is open. Its protocol is frozen; its hash begins with %(hash)s.") % {"hash": made.sha256[:12]},
