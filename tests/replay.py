@@ -177,7 +177,7 @@ def read_by_forms(browser: Recorder) -> None:
             assert browser.get(picture).status_code == 200
         buttons = re.findall(r'name="(question-\d+)" value="(\d+)"', page)
         question, choice = buttons[number % 2]
-        answer = {"item": _hidden(page, "item"), "submission": _hidden(page, "submission"), question: choice}
+        answer = {name: _hidden(page, name) for name in ("item", "stage", "submission")} | {question: choice}
         assert browser.ask("POST", address, answer).status_code == 302
         browser.ask("POST", address, answer)  # a double click
         browser.ask("POST", address, {**answer, question: buttons[1 - number % 2][1]})  # back, and the other button
@@ -204,7 +204,7 @@ def read_by_script(browser: Recorder) -> None:
         response = browser.ask("POST", api, answer, "application/json")
         assert response.status_code == 200, browser.text()
         browser.ask("POST", api, answer, "application/json")
-        browser.ask("POST", api, {**answer, "choices": {}}, "application/json")
+        browser.ask("POST", api, {**answer, "answers": {}}, "application/json")
         browser.ask("POST", api, {**answer, "submission": str(uuid.uuid4())}, "application/json")
         state = response.json()  # type: ignore[attr-defined]
     browser.follow(browser.get(address))
@@ -212,6 +212,9 @@ def read_by_script(browser: Recorder) -> None:
 
 def _submission(state: dict[str, Any], which: str) -> dict[str, Any]:
     answered = state["answered"]
-    choices = {str(question["id"]): question["choices"][answered % 2]["id"] for question in state["questions"]}
-    return {"item": state[which]["item"], "submission": str(uuid.uuid4()), "choices": choices,
+    (stage,) = state["stages"]
+    answers = {
+        str(question["id"]): {"choice": question["choices"][answered % 2]["id"]} for question in stage["questions"]
+    }
+    return {"item": state[which]["item"], "stage": 1, "submission": str(uuid.uuid4()), "answers": answers,
             "shown_at": "2026-03-01T09:00:00Z", "answered_at": "2026-03-01T09:00:07Z"}  # fmt: skip

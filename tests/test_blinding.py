@@ -95,7 +95,7 @@ def test_the_replay_notices_a_leak(planted: Planted, monkeypatch: pytest.MonkeyP
 
 
 def _leak(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from readerstudy.readings import allocation, api, views
+    from readerstudy.readings import api, plans, views
 
     def is_positive(image: Image) -> bool:
         return Reference.objects.get(image=image.pk).diagnosis in POSITIVE
@@ -107,7 +107,7 @@ def _leak(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
         def telling(standing: Any) -> dict[str, Any]:
             if standing.current is None:
                 return plain_data(standing)
-            return {**plain_data(standing), "x": is_positive(standing.current.case.images.get())}
+            return {**plain_data(standing), "x": is_positive(standing.current.item.case.images.get())}
 
         monkeypatch.setattr(module, "standing_data", telling)
     elif place == "picture's header":
@@ -137,7 +137,7 @@ def _leak(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
             }
             return sorted(numbers, key=lambda number: is_positive(images[number]))
 
-        monkeypatch.setattr(allocation, "draw_order", sorted_by_truth)
+        monkeypatch.setattr(plans, "draw_order", sorted_by_truth)
 
 
 def test_the_session_receives_nothing_hidden(planted: Planted) -> None:
@@ -146,7 +146,7 @@ def test_the_session_receives_nothing_hidden(planted: Planted) -> None:
     assert {
         exchange.asked: hits for exchange in exchanges if (hits := found(planted.hidden, exchange.everything()))
     } == {}
-    assert Answer.objects.filter(item__reading__reader=planted.reader).count() == 12
+    assert Answer.objects.filter(submission__item__reading__reader=planted.reader).count() == 12
 
 
 # --- every route -----------------------------------------------------------------------------------------------------
@@ -220,7 +220,10 @@ def test_no_route_gives_a_reader_anything_hidden(planted: Planted, joined: Clien
     assert joined.get(reverse("reading-start")).url.startswith("/read/")
     assert untouched() == before
     # To him the pages of the staff do not exist. (OPTIONS says of an API what it is called.)
-    own = {"home", "join", "reading-start", "read", "read-done", "read-picture", "api-read"}
+    own = {
+        "home", "join", "reading-start", "read", "read-done", "read-end", "read-screen", "read-another", "read-picture",
+        "api-read", "api-read-events", "api-read-diagnoses",
+    }  # fmt: skip
     staff = {name for name in walked.statuses if name not in own and not name.startswith("account_")}
     assert len(staff) > 30
     allowed = {(method, status) for method in METHODS for status in (403, 404, 405)} | {("OPTIONS", 200)}

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,7 +160,8 @@ class TestTable:
     """One test. Readers are those asked to read it, by code, without the ``n_withdrawn`` who left the study.
 
     ``positions`` (readers, cases): the place of the case in the reader's own order, NaN where it is not in it (all of a
-    row, where the reader has not begun); ``finished`` (readers,): whether the reader came to the end.
+    row, where the reader has not begun); ``finished`` (readers,): whether the reader came to the end. ``answers`` are
+    those that count; ``responses`` is every answer of any kind, a row of ``long_form.COLUMNS`` each.
     """
 
     __test__ = False  # pytest: no test class
@@ -179,6 +181,7 @@ class TestTable:
     model: ModelTable | None
     answers: AnswerTable | None
     attributes: Attributes | None = None
+    responses: tuple[tuple[Any, ...], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,6 +13,7 @@ import numpy as np
 
 from readerstudy.results.analysis import TestResult
 from readerstudy.results.arrays import CASE_ATTRIBUTES, READER_ATTRIBUTES, TestTable
+from readerstudy.results.long_form import COLUMNS
 from readerstudy.results.stats import Estimate, RocCurve
 
 Cell = str | int | float | bool | datetime | None
@@ -263,6 +264,13 @@ def answers(test: TestResult, table: TestTable) -> Sheet:
     return Sheet("answers", columns, rows)
 
 
+def responses(test: TestResult, table: TestTable) -> Sheet:
+    """Everything that was answered, of every kind, arm, stage and revision: also what counts in no accuracy."""
+    if table.responses is None:
+        raise ValueError("the responses were not read: study_tables(..., detailed=True)")
+    return Sheet("responses", tuple((name, what) for name, what, _where in COLUMNS), table.responses)
+
+
 def order(test: TestResult, table: TestTable) -> Sheet:
     """One row for each case in each reader's own order; a reader who has not begun has one row without a case."""
     rows: list[Row] = []
@@ -309,9 +317,10 @@ SHEETS: dict[str, Callable[[TestResult, TestTable], Sheet]] = {
     "full-set": full_set,
     "order": order,
     "answers": answers,
+    "responses": responses,
     "attributes": attributes,
 }
-DETAILED = frozenset({"answers", "attributes", "full-set"})  # these need study_tables(..., detailed=True)
+DETAILED = frozenset({"answers", "responses", "attributes", "full-set"})  # these need study_tables(..., detailed=True)
 
 
 def dictionary(sheets: Sequence[Sheet]) -> Sheet:

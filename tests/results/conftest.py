@@ -78,8 +78,8 @@ def sampled(administrator: User, researcher: User) -> tuple[Study, ModelVersion]
     made.simulate(second, readers[:3], seed=2)
     made.read(readers[3], second, {1: True, 2: False, 3: True})
     item = Reading.objects.get(reader=readers[0], test=first).items.get(position=1)
-    given = item.answers.get()
-    Answer.objects.bulk_create([made.answer(item, given.question, not given.choice.is_positive, revision=2)])
+    given = Answer.objects.get(submission__item=item)
+    made.answer(item, given.question, not given.choice.is_positive, revision=2)
     model = model_version(researcher)
     made.score(model, {image: ((image * 7919) % 97) / 97 for image in images_to_score(study)})
     return made.unblind(study), model

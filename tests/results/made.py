@@ -8,7 +8,7 @@ import numpy as np
 
 from readerstudy.readers.models import Reader
 from readerstudy.readings.allocation import ensure_readings
-from readerstudy.readings.models import Answer, Item, Reading
+from readerstudy.readings.models import Answer, Item, Reading, Submission
 from readerstudy.scoring.models import ModelVersion, Score
 from readerstudy.studies.models import CaseImage, Question, Study, Test
 
@@ -30,20 +30,36 @@ def read(
     reading = Reading.objects.get(reader=reader, test=test)
     asked = question or test.questions.get()
     items = {item.case.number: item for item in reading.items.select_related("case")}
-    answers = [answer(items[number], asked, said) for number, said in decisions.items() if said is not None]
-    Answer.objects.bulk_create(answers)
-    if len(answers) == len(items):
+    answered = [(items[number], said) for number, said in decisions.items() if said is not None]
+    choices = {choice.is_positive: choice for choice in asked.choices.all()}
+    known = (
+        {} if question is None else {sent.item_id: sent for sent in Submission.objects.filter(item__in=items.values())}
+    )
+    submissions = [known.get(item.pk) or submission(item, asked) for item, _said in answered]
+    Submission.objects.bulk_create([sent for sent in submissions if sent.item_id not in known])
+    Answer.objects.bulk_create(
+        Answer(submission=sent, question=asked, choice=choices[said])
+        for sent, (_item, said) in zip(submissions, answered, strict=True)
+    )
+    if len(answered) == len(items):
         Reading.objects.filter(pk=reading.pk).update(finished_at=SHOWN + timedelta(hours=1))
     return reading
 
 
-def answer(item: Item, question: Question, said: bool, *, revision: int = 1) -> Answer:
-    """An unsaved answer, shown and given at times that follow from the item's position."""
+def submission(item: Item, question: Question, *, revision: int = 1) -> Submission:
+    """An unsaved submission to the question's stage, shown and given at times that follow from the item's position."""
     shown = SHOWN + timedelta(seconds=10 * item.position)
-    return Answer(
-        submission_id=uuid.uuid4(), item=item, question=question, choice=question.choices.get(is_positive=said),
-        revision=revision, client_shown_at=shown, client_answered_at=shown + timedelta(seconds=3),
+    return Submission(
+        id=uuid.uuid4(), item=item, stage=question.stage, completes=True, revision=revision, shown_at=shown,
+        answered_at=shown + timedelta(seconds=3),
     )  # fmt: skip
+
+
+def answer(item: Item, question: Question, said: bool, *, revision: int = 1) -> Answer:
+    """A stored answer with a submission of its own."""
+    sent = submission(item, question, revision=revision)
+    sent.save(force_insert=True)
+    return Answer.objects.create(submission=sent, question=question, choice=question.choices.get(is_positive=said))
 
 
 def score(model: ModelVersion, shares: Mapping[int, float], *, of_all: float = 1.0) -> None:

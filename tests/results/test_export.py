@@ -118,7 +118,7 @@ def test_the_manifest_names_every_file_by_its_hash(sampled: tuple[Study, ModelVe
 def test_the_same_data_give_the_same_bytes(sampled: tuple[Study, ModelVersion]) -> None:
     first, second = exported(*sampled), exported(*sampled)
     same = [name for name in first if name != "manifest.json"]
-    assert len(same) == 30
+    assert len(same) == 32
     for name in same:
         assert first[name] == second[name], name
 
@@ -189,7 +189,7 @@ def test_the_zip_of_the_page_is_whole(sampled: tuple[Study, ModelVersion], resea
     assert {"manifest.json", "results.json", "test-1/roc.png", "test-1/roc.svg", "test-1/roc.pdf"} <= set(names)
     manifest = json.loads(archive.read("manifest.json"))
     assert manifest["left_out"] == []
-    assert len(manifest["files"]) == len(names) - 1 == 36
+    assert len(manifest["files"]) == len(names) - 1 == 38
     for name, entry in manifest["files"].items():
         assert entry["sha256"] == hashlib.sha256(archive.read(name)).hexdigest(), name
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from readerstudy.accounts.models import AuditEntry, User
 from readerstudy.images.models import ImageSet, Reference
 from readerstudy.readers.models import Reader
-from readerstudy.readings.models import Answer, Item, Reading
+from readerstudy.readings.models import Answer, Item, Reading, Submission
 from readerstudy.results.analysis import QuestionResult, analyse
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.export import files_of
@@ -87,7 +87,7 @@ def test_our_own_export_gives_the_same_numbers_again(
         assert list(new.questions[0].readers) == begun
         assert new.questions[0].average == old.questions[0].average
         assert new.questions[0].n_missing == old.questions[0].n_missing
-    assert Answer.objects.filter(item__reading__test__study=twin, revision=2).count() == 1
+    assert Submission.objects.filter(item__reading__test__study=twin, revision=2).count() == 1
     new_items = Item.objects.filter(reading__test=twin.tests.get(position=1))
     old_items = Item.objects.filter(reading__test=sampled[0].tests.get(position=1))
     fields = ("reading__reader__code", "position", "case__number")
@@ -124,10 +124,10 @@ def test_what_was_imported_is_plain_and_audited(bring: Bring, only_test: Test, a
     assert list(reading.items.values_list("position", "case__number")) == [
         (1, 1), (2, 3), (3, 2), *((n, n) for n in range(4, 11)),
     ]  # fmt: skip
-    answer = Answer.objects.get(item__case__number=3)
-    assert answer.choice.is_positive
-    assert answer.client_answered_at is not None
-    assert answer.client_answered_at.isoformat() == "2017-02-02T08:30:00+00:00"
+    answer = Submission.objects.get(item__case__number=3)
+    assert answer.answers.get().choice.is_positive
+    assert answer.answered_at is not None
+    assert answer.answered_at.isoformat() == "2017-02-02T08:30:00+00:00"
     entry = AuditEntry.objects.get(action="reading.imported")
     assert (entry.actor, entry.target_id) == (administrator, str(reading.pk))
     assert (entry.details["items"], entry.details["answers"], entry.details["source"]) == (10, 2, "long")
@@ -208,7 +208,7 @@ def test_images_called_like_case_numbers_must_be_told_apart(administrator: User,
     with pytest.raises(ResultsError, match="can be case numbers and image names alike"):
         bring("reader,case,answer\nA,1,1\n")
     assert bring("reader,case,answer\nA,1,1\n", by="name").n_answers == 1
-    answered = Item.objects.get(answers__isnull=False)
+    answered = Item.objects.get(submissions__isnull=False)
     assert answered.case.images.get().reference.original_name == "1.jpg"
 
 

@@ -10,7 +10,7 @@ from model_core.checkpoint import group_digest
 from readerstudy.accounts.models import User
 from readerstudy.images.models import Reference
 from readerstudy.readers.models import Reader
-from readerstudy.readings.models import Answer, Reading
+from readerstudy.readings.models import Reading
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.tables import images_to_score, study_tables
 from readerstudy.scoring.models import Score
@@ -74,11 +74,11 @@ def test_the_last_revision_counts(worked: Worked) -> None:
     question = worked.test.questions.get()
     item = Reading.objects.get(reader=worked.readers[0]).items.get(case__number=worked.cases[0])
     # Stored in the wrong order on purpose: the revision decides, not the row.
-    Answer.objects.bulk_create([made.answer(item, question, True, revision=3)])
-    Answer.objects.bulk_create([made.answer(item, question, False, revision=2)])
+    made.answer(item, question, True, revision=3)
+    made.answer(item, question, False, revision=2)
     decisions = study_tables(worked.study, None).tests[0].questions[0].decisions
     assert decisions[0, worked.cases[0] - 1] == 1
-    Answer.objects.bulk_create([made.answer(item, question, False, revision=4)])
+    made.answer(item, question, False, revision=4)
     decisions = study_tables(worked.study, None).tests[0].questions[0].decisions
     assert decisions[0, worked.cases[0] - 1] == 0
 
@@ -194,7 +194,7 @@ def test_a_case_of_neither_side_is_refused_by_name(worked: Worked) -> None:
 def test_the_long_form_keeps_revisions_places_and_times(worked: Worked) -> None:
     question = worked.test.questions.get()
     item = Reading.objects.get(reader=worked.readers[0]).items.get(case__number=worked.cases[0])
-    Answer.objects.bulk_create([made.answer(item, question, False, revision=2)])
+    made.answer(item, question, False, revision=2)
     test = study_tables(worked.study, None, detailed=True).tests[0]
     assert test.answers is not None
     assert len(test.answers.labels) == 21

@@ -18,6 +18,7 @@ from readerstudy.readings.importing import GivenAnswer, import_reading
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.importing.formats import Options, Problems, Published, Said, parse
 from readerstudy.results.tables.cases import case_table
+from readerstudy.results.tables.counted import counted_questions
 from readerstudy.studies.models import CaseImage, Choice, Test
 
 By = Literal["auto", "number", "name"]
@@ -91,7 +92,7 @@ def import_readings(
 
 def _cases(published: Published, test: Test, by: By, problems: Problems) -> list[_Placed]:
     """Each row with its case; what fits none, or several, is a problem."""
-    numbers = {str(number): pk for pk, number in test.cases.values_list("pk", "number")}
+    numbers = {str(number): pk for pk, number in test.cases.filter(kind="scored").values_list("pk", "number")}
     names = _names(test)
     texts = {said.case for said in published.rows}
     if by == "auto":
@@ -123,7 +124,9 @@ def _cases(published: Published, test: Test, by: By, problems: Problems) -> list
 def _names(test: Test) -> dict[str, set[int]]:
     """The cases (pk) that have an image of this name, as it was uploaded, without folder and ending."""
     names: dict[str, set[int]] = {}
-    rows = CaseImage.objects.filter(case__test=test).values_list("image__reference__original_name", "case_id")
+    rows = CaseImage.objects.filter(case__test=test, case__kind="scored").values_list(
+        "image__reference__original_name", "case_id"
+    )
     for name, case in rows:
         names.setdefault(_stem(name), set()).add(case)
     return names
@@ -151,7 +154,7 @@ def _same_truth(truth: Mapping[str, int], placed: list[_Placed], test: Test, pro
 
 def _answers(placed: list[_Placed], test: Test, problems: Problems) -> dict[str, dict[int, list[GivenAnswer]]]:
     """Reader -> case (pk) -> what was answered. Each case answered needs an answer to every question."""
-    questions = {question.position: question.pk for question in test.questions.all()}
+    questions = {question.position: question.pk for question in counted_questions(test)}
     choices: dict[int, list[Choice]] = {pk: [] for pk in questions.values()}
     for choice in Choice.objects.filter(question__test=test).order_by("position"):
         choices[choice.question_id].append(choice)
@@ -211,7 +214,7 @@ def _whole_answers(
 def _places(placed: list[_Placed], test: Test, listed_only: bool, problems: Problems) -> dict[str, dict[int, int]]:
     """Reader -> position -> case (pk): as given, else in the file's order; then, unless only the listed cases were
     asked, the cases without a row, by number, on the places that are free."""
-    every = list(test.cases.order_by("number").values_list("pk", flat=True))
+    every = list(test.cases.filter(kind="scored").order_by("number").values_list("pk", flat=True))
     of_reader: dict[str, list[_Placed]] = {}
     for row in placed:
         of_reader.setdefault(row.said.reader, []).append(row)

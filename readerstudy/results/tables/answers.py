@@ -1,14 +1,16 @@
 """What the readers of a test answered: a matrix for each question, and the long form with every revision and time."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from django.db.models import QuerySet
+from django.db.models.functions import Coalesce
 from numpy.typing import NDArray
 
 from readerstudy.readings.models import Answer, Item, Reading
 from readerstudy.results.arrays import AnswerTable, CaseTable, Floats, Ints, QuestionTable
+from readerstudy.results.tables.counted import still_said
 from readerstudy.studies.models import Question, Test
 
 _ITEM = np.dtype([("id", "i8"), ("reading", "i8"), ("case", "i8"), ("position", "i8")])
@@ -40,9 +42,12 @@ class Places:
 
 
 def places(test: Test, readings: Mapping[int, int], cases: CaseTable) -> Places:
-    """The items of the test's readings; ``readings``: id -> index of the reader, others are left out."""
+    """The counted items of the test's readings (no practice case, no attention check, no repeat).
+
+    ``readings``: id -> index of the reader, others are left out.
+    """
     rows = _array(
-        Item.objects.filter(reading__in=Reading.objects.filter(test=test).values("pk"))
+        Item.objects.filter(reading__in=Reading.objects.filter(test=test).values("pk"), is_repeat=False)
         .order_by()
         .values_list("id", "reading_id", "case_id", "position"),
         _ITEM,
@@ -56,15 +61,16 @@ def places(test: Test, readings: Mapping[int, int], cases: CaseTable) -> Places:
 
 
 def question_tables(
-    questions: Sequence[Question], where: Places, n_readers: int, n_cases: int
+    test: Test, questions: list[Question], where: Places, n_readers: int, n_cases: int
 ) -> tuple[QuestionTable, ...]:
     """The decisions on each question; a later revision counts, an earlier one does not."""
     rows = _array(
         Answer.objects.filter(question__in=questions)
         .order_by()
-        .values_list("item_id", "question_id", "revision", "choice_id"),
+        .values_list("submission__item_id", "question_id", "submission__revision", Coalesce("choice_id", 0)),
         _ANSWER,
     )
+    rows = still_said(test, questions, rows)
     rows = rows[np.argsort(rows["revision"], kind="stable")]  # so that, below, the last written is the last revision
     at, here = where.find(rows["item"])
     tables = []
@@ -87,17 +93,26 @@ def question_tables(
     return tuple(tables)
 
 
-def answer_table(questions: Sequence[Question], where: Places) -> AnswerTable:
-    """Every answer to these questions by the readers whose items are given."""
+def answer_table(test: Test, questions: list[Question], where: Places) -> AnswerTable:
+    """Every decision on these questions by the readers whose items are given, without what was taken back."""
     numbers = {question.pk: question.position for question in questions}
     choices = {choice.pk: choice for question in questions for choice in question.choices.all()}
     rows = list(
         Answer.objects.filter(question__in=questions)
         .order_by()
         .values_list(
-            "item_id", "question_id", "revision", "choice_id", "answered_at", "client_shown_at", "client_answered_at"
+            "submission__item_id",
+            "question_id",
+            "submission__revision",
+            Coalesce("choice_id", 0),
+            "submission__arrived_at",
+            "submission__shown_at",
+            "submission__answered_at",
         )
     )
+    said = still_said(test, questions, np.array([row[:4] for row in rows], dtype=_ANSWER))
+    keep = {tuple(row) for row in said.tolist()}
+    rows = [row for row in rows if row[:4] in keep]
     at, here = where.find(np.array([row[0] for row in rows], dtype=np.int64))
     question = np.array([numbers[row[1]] for row in rows], dtype=np.int64)
     revision = np.array([row[2] for row in rows], dtype=np.int64)

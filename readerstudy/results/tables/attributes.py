@@ -13,7 +13,7 @@ SKIN_TYPES = ("I", "II", "III", "IV", "V", "VI")
 
 def attributes(test: Test, cases: CaseTable, readers: Mapping[int, str]) -> Attributes:
     """The attributes of a test; ``readers``: id -> code, in the order of the test's readers."""
-    rows = CaseImage.objects.filter(case__test=test).order_by("case__number", "-position")
+    rows = CaseImage.objects.filter(case__test=test, case__kind="scored").order_by("case__number", "-position")
     first = {
         row[0]: row[1:]
         for row in rows.values_list("case_id", "image__sex", "image__age", "image__site", "image__skin_type")

@@ -6,14 +6,17 @@ from readerstudy.results.arrays import CaseTable
 from readerstudy.results.errors import ResultsError
 from readerstudy.studies.eligibility import diagnoses_under
 from readerstudy.studies.errors import StudiesError
-from readerstudy.studies.models import CaseImage, Test
+from readerstudy.studies.models import Case, CaseImage, Test
 
 
 def case_table(test: Test) -> CaseTable:
-    """The cases of a test. Raises: ResultsError for a case without a reference, or of neither or of both sides."""
+    """The counted cases of a test: neither practice nor attention checks.
+
+    Raises: ResultsError for a case without a reference, or of neither or of both sides.
+    """
     positive, negative = _sides(test)
     rows = list(
-        CaseImage.objects.filter(case__test=test)
+        CaseImage.objects.filter(case__test=test, case__kind=Case.Kind.SCORED)
         .order_by("case__number", "position")
         .values_list(
             "case_id", "case__number", "image_id", "image__uuid", "image__modality",

@@ -3,13 +3,14 @@
 import numpy as np
 
 from readerstudy.readers.models import Reader
-from readerstudy.readings.models import Reading
 from readerstudy.results.arrays import StudyTables, TestTable
 from readerstudy.results.tables.answers import answer_table, places, question_tables
 from readerstudy.results.tables.attributes import attributes
 from readerstudy.results.tables.cases import case_table
+from readerstudy.results.tables.counted import counted_questions, counted_readings
 from readerstudy.results.tables.model import images_of, model_table
 from readerstudy.results.tables.provenance import provenance
+from readerstudy.results.tables.responses import responses
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study, Test
 
@@ -47,11 +48,12 @@ def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: boo
     cases = case_table(test)
     readers, n_withdrawn = _readers(test)
     index = {pk: i for i, pk in enumerate(readers)}
-    readings = Reading.objects.filter(test=test, reader__tests=test, reader__withdrawn_at=None).order_by()
-    begun = list(readings.values_list("pk", "reader_id", "finished_at"))
-    ended = {reader for _pk, reader, finished_at in begun if finished_at is not None}
-    where = places(test, {pk: index[reader] for pk, reader, _finished_at in begun}, cases)
-    questions = list(test.questions.all())
+    begun = counted_readings(test)
+    ended = {reader for _pk, reader, _is_finished in begun} - {
+        reader for _pk, reader, finished in begun if not finished
+    }
+    where = places(test, {pk: index[reader] for pk, reader, _is_finished in begun}, cases)
+    questions = counted_questions(test)
     return TestTable(
         id=test.pk,
         position=test.position,
@@ -64,10 +66,11 @@ def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: boo
         finished=np.array([pk in ended for pk in readers], dtype=bool),
         n_withdrawn=n_withdrawn,
         positions=where.positions(len(readers), cases.n),
-        questions=question_tables(questions, where, len(readers), cases.n),
+        questions=question_tables(test, questions, where, len(readers), cases.n),
         model=model_table(model_version, test, cases, with_names=detailed) if model_version is not None else None,
-        answers=answer_table(questions, where) if detailed else None,
+        answers=answer_table(test, questions, where) if detailed else None,
         attributes=attributes(test, cases, readers) if detailed else None,
+        responses=responses(test, readers) if detailed else None,
     )
 
 

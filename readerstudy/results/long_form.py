@@ -1,0 +1,32 @@
+"""The columns of the long form of everything that was answered. No Django: an export is read without it."""
+
+# (column, what it holds, where it is), in the order of the rows; one row for each answer.
+COLUMNS: tuple[tuple[str, str, str], ...] = (
+    ("reader", "the reader's code", "submission__item__reading__reader_id"),
+    ("reading", "which of the reader's batches, or which part of a crossover", "submission__item__reading__number"),
+    ("position", "place of the case in that reading", "submission__item__position"),
+    ("case", "number of the case", "submission__item__case__number"),
+    ("case_kind", "scored: counted; practice; attention: an attention check", "submission__item__case__kind"),
+    ("repeat", "1: the case was shown before in this reading; 0: not", "submission__item__is_repeat"),
+    ("arm", "the arm, by its number; empty: the test has none", "submission__item__arm__position"),
+    ("advice", "what that arm gives as advice", "submission__item__arm__advice"),
+    ("advice_wrong", "1: the advice was wrong on purpose; 0: not", "submission__item__advice_is_wrong"),
+    ("stage", "number of the stage", "submission__stage__position"),
+    ("question", "number of the question", "question__position"),
+    ("kind", "kind of the question: decision, classes, ranking, scale, text", "question__kind"),
+    ("revision", "1: first answer; 2, 3, …: changes", "submission__revision"),
+    ("choice", "the choice made, of a decision or of classes", "choice__label"),
+    ("counts_as_positive", "1 or 0, where the choice has a side", "choice__is_positive"),
+    ("node", "the diagnosis that the choice stands for", "choice__node"),
+    ("number", "the number given, of a scale", "number"),
+    ("nodes", "the diagnoses named, the likeliest first, of a ranking", "nodes"),
+    ("text", "the text written", "text"),
+    ("cannot_assess", "1: the reader said that the case cannot be assessed", "cannot_assess"),
+    ("late", "1: sent because the time was up", "submission__is_late"),
+    ("arrived_at", "when it arrived, by the server's clock, UTC", "submission__arrived_at"),
+    ("client_shown_at", "when the picture was painted, by the reader's own clock", "submission__shown_at"),
+    ("client_touched_at", "first key or touch, by the reader's own clock", "submission__touched_at"),
+    ("client_answered_at", "when the answer was given, by the reader's own clock", "submission__answered_at"),
+    ("hidden_ms", "milliseconds of that time in which the page was hidden", "submission__hidden_ms"),
+    ("zoomed", "1: the picture was enlarged; 0: not; empty: not known", "submission__zoomed"),
+)  # fmt: skip
