@@ -60,7 +60,7 @@ class DesignForm(forms.ModelForm):
             "break_every": gettext_lazy("Empty: no break is suggested."),
             "practice_set": gettext_lazy("Practice comes first, with the answer after each case, and is not counted."),
             "attention_set": gettext_lazy("Cases that nobody misses who looks. They are not counted."),
-            "repeats": gettext_lazy("So many cases come a second time: how far a reader agrees with himself."),
+            "repeats": gettext_lazy("So many cases come a second time, to see whether readers answer them alike."),
             "pass_mark": gettext_lazy("For a screening test. Empty: there is nothing to pass."),
         }
 
@@ -72,6 +72,8 @@ class DesignForm(forms.ModelForm):
             field.empty_label = str(NOTHING_CHOSEN)
         earlier = Test.objects.filter(study=self.instance.study_id, position__lt=self.instance.position)
         self.fields["requires"].queryset = earlier  # type: ignore[attr-defined]  # a ModelChoiceField
+        for kind in ("practice", "attention"):
+            self.fields[f"{kind}_cases"].widget.attrs |= {"data-when": f"{kind}_set", "data-when-values": "*"}
         for name, (on, values, _otherwise) in self.DEPENDS.items():
             self.fields[name].required = False
             self.fields[name].widget.attrs |= {"data-when": on, "data-when-values": " ".join(values)}
@@ -301,6 +303,7 @@ class TemplateForm(forms.Form):
         field = self.fields["model_sha256"]
         assert isinstance(field, forms.ChoiceField)
         field.choices = [("", NOTHING_CHOSEN), *models.items()]
+        field.initial = next(iter(models), "")
 
 
 class ImportForm(forms.Form):

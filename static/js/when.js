@@ -1,11 +1,11 @@
-// data-when="field" data-when-values="a b": shown only while the form's field has one of these values.
+// data-when="field" data-when-values="a b": shown only while the form's field has one of these values ("*": any).
 // data-spare-rows on a list: of its empty last rows only one is shown; a button data-more-rows shows the next.
 for (const part of document.querySelectorAll("[data-when]")) {
   const field = part.form?.elements[part.dataset.when] ?? part.closest("form").elements[part.dataset.when];
   const shown = part.dataset.whenValues.split(" ");
   const box = part.closest(".field") ?? part;
   const follow = () => {
-    box.hidden = !shown.includes(field.value);
+    box.hidden = shown[0] === "*" ? field.value === "" : !shown.includes(field.value);
   };
   field.addEventListener("change", follow);
   follow();
