@@ -24,12 +24,12 @@ def missing_from_questions(test: Test, stages: Sequence[Stage]) -> Iterator[str]
         yield from _missing(test, question)
     if questions and not any(is_judged(question) for question in questions):
         for promised, what in (
-            (test.pass_mark is not None, _("a pass mark")),
-            (test.shows_own_result, _("a reader's own point")),
+            (test.pass_mark is not None, _("pass mark")),
+            (test.shows_own_result, _("point of a reader's own")),
             (test.attention_cases > 0, _("attention checks")),
         ):
             if promised:
-                yield _("Without a question whose answers count as positive or negative there is no %(what)s.") % {
+                yield _("Without a question whose answers count as positive or negative there can be no %(what)s.") % {
                     "what": what
                 }
 
