@@ -18,7 +18,7 @@ from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
 from readerstudy.images.models import ImageSet
 from readerstudy.images.truth import taxonomy
-from readerstudy.studies import drafting
+from readerstudy.studies import drafting, impossible
 from readerstudy.studies.document import ALLOTMENT, CONDUCT, FORMAT
 from readerstudy.studies.drafts import ArmDraft, ChoiceDraft, QuestionDraft, StageDraft, arms_of, stages_of
 from readerstudy.studies.errors import StudiesError, sentences
@@ -111,6 +111,8 @@ def import_study(
         seed=about.whole("seed") if keep_seed else secrets.randbelow(drafting.SEED_LIMIT),
     )  # fmt: skip
     try:
+        if refused := [sentence for _column, sentence in impossible.out_of_range(study)]:
+            raise ValidationError({"study": refused})
         study.clean_fields(exclude=["opened_at", "closed_at", "unblinded_at"])
     except ValidationError as error:
         raise StudiesError(" ".join(sentences(error)), status=HTTPStatus.UNPROCESSABLE_ENTITY) from error

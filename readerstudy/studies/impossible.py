@@ -7,6 +7,8 @@ opened with is in `rules`.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from django.db import models
+from django.db.backends.base.operations import BaseDatabaseOperations
 from django.utils.translation import gettext as _
 
 from readerstudy.images.models import Modality
@@ -21,7 +23,23 @@ Refusal = tuple[str, str]
 
 def refused_columns(test: Test) -> list[Refusal]:
     """Of the test's own columns: (name of the column, sentence)."""
-    return [*_sample(test), *_allotment(test), *_arms_design(test), *_conduct(test), *_other_sets(test)]
+    return [
+        *_sample(test), *_allotment(test), *_arms_design(test), *_conduct(test), *_other_sets(test),
+        *out_of_range(test),
+    ]  # fmt: skip
+
+
+def out_of_range(row: models.Model) -> Iterator[Refusal]:
+    """Whole numbers that a column cannot hold, on any database: SQLite would store them, PostgreSQL would not."""
+    for field in row._meta.get_fields():
+        if not isinstance(field, models.IntegerField):
+            continue
+        value = getattr(row, field.name)
+        least, most = BaseDatabaseOperations.integer_field_ranges[field.get_internal_type()]
+        if value is not None and not least <= value <= most:
+            yield field.name, _("%(name)s: %(value)d is not between %(least)d and %(most)d.") % {
+                "name": field.name, "value": value, "least": least, "most": most
+            }  # fmt: skip
 
 
 def _sample(test: Test) -> Iterator[Refusal]:
