@@ -17,6 +17,7 @@ from model_core.taxonomy import TaxonomyError
 COMMANDS = {
     "benchmark": ("model_core.benchmark.command", "compare the speed of training and prediction with plain baselines"),
     "crossvalidate": ("model_core.crossvalidate", "accuracies over folds, with the partition and without it"),
+    "embed": ("model_core.embed", "write the 2,048 features of each picture, and their t-SNE"),
     "evaluate": ("model_core.evaluate", "test a checkpoint on a manifest"),
     "fit-head": ("model_core.fit", "fit the last layer of an Inception v3 on labelled pictures"),
     "labels": ("model_core.labels.command", "read the publishers' label files into one manifest"),

@@ -41,10 +41,14 @@ class Projection:
         self.axes = (axes / scale).astype(np.float32)
 
     def __call__(self, features: NDArray[np.floating]) -> Floats:
-        """(n, d) of any float type, an array on disk too -> (n, dimensions) float32 of unit length, by chunks."""
+        """(n, d) of any float type, an array on disk too -> (n, dimensions) float32 of unit length, by chunks.
+
+        A row that is not finite, as `embed` writes for a damaged picture, becomes zeros: near to nothing.
+        """
         out = np.empty((len(features), self.axes.shape[1]), np.float32)
         for start in range(0, len(features), CHUNK):
             chunk = np.asarray(features[start : start + CHUNK], np.float32) - self.mean.astype(np.float32)
+            chunk = np.where(np.isfinite(chunk).all(axis=1, keepdims=True), chunk, 0)
             out[start : start + CHUNK] = unit(chunk @ self.axes)
         return out
 
@@ -61,8 +65,12 @@ def whitened(features: NDArray[np.floating], dimensions: int = 256, *, seed: int
     """
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(features), min(len(features), 5 * SAMPLE), replace=False))
+    sample = np.asarray(features[rows], np.float32)
+    sample = sample[np.isfinite(sample).all(axis=1)]
+    if len(sample) < 2:
+        return np.zeros((len(features), 1), np.float32)
     # with few pictures the last components are learnt from noise: at least four pictures a component
-    return Projection(np.asarray(features[rows], np.float32), min(dimensions, max(2, len(features) // 4)))(features)
+    return Projection(sample, min(dimensions, max(2, len(features) // 4)))(features)
 
 
 def nearest(queries: Floats, base: Floats, k: int) -> tuple[NDArray[np.int64], Floats]:

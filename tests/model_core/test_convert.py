@@ -189,10 +189,10 @@ def test_an_obo_file_and_one_branch_of_it(tmp_path: Path) -> None:
     # under the skin, melanoma has one parent
     for root in ("DOID:37", "skin disease"):
         assert parents(read_taxonomy(path, root=root)) == {"DOID:37": None, "DOID:1909": "DOID:37"}
-    with pytest.raises(TaxonomyError, match="doid.obo has no node with the id or name 'DOID:99'"):
+    with pytest.raises(TaxonomyError, match=r"doid\.obo has no node with the id or name 'DOID:99'"):
         read_taxonomy(path, root="DOID:99")
     path.write_text("no ontology\n")
-    with pytest.raises(TaxonomyError, match=r"doid.obo has no \[Term\]"):
+    with pytest.raises(TaxonomyError, match=r"doid\.obo has no \[Term\]"):
         read_taxonomy(path)
 
 
