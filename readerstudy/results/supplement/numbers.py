@@ -30,8 +30,11 @@ from readerstudy.results.stats import (
     operating_point,
     standalone_vs_readers,
 )
+from readerstudy.results.supplement.confusions import Confusions, confusions
+from readerstudy.results.supplement.flow import Flow, flow
 from readerstudy.results.supplement.pace import Pace, pace
 from readerstudy.results.supplement.strata import Stratum, strata
+from readerstudy.results.supplement.summation import Summation, summation
 
 Floats = NDArray[np.float64]
 THRESHOLDS = tuple(round(0.02 * i, 2) for i in range(1, 50))  # of the decision curve
@@ -111,6 +114,9 @@ class Supplement:
     pace: Pace | None
     strata: tuple[Stratum, ...]
     disagreement: Disagreement | None
+    flow: Flow | None
+    confusions: tuple[Confusions, ...]
+    summation: Summation | None
     notes: tuple[str, ...]
 
 
@@ -141,6 +147,9 @@ def supplement(table: TestTable, test: TestResult, position: int | None = None, 
         pace=pace(table, asked),
         strata=strata(table, said, chosen, scores),
         disagreement=_disagreement(table, said, called) if called is not None else None,
+        flow=flow(table.flow, test, result),
+        confusions=confusions(table, asked, said, called),
+        summation=summation(table),
         notes=_notes(test, result, asked, len(chosen), against),
     )
 
@@ -155,10 +164,15 @@ def threshold_for_specificity(truth: NDArray[np.int64], scores: Floats, wanted: 
 
     Infinite where no score of the cases is high enough. Cases without a score are left out.
     """
+    return float(thresholds_for_specificity(truth, scores, np.array([wanted]))[0])
+
+
+def thresholds_for_specificity(truth: NDArray[np.int64], scores: Floats, wanted: Floats) -> Floats:
+    """``threshold_for_specificity`` of each of the shares ``wanted`` (r,)."""
     negatives = scores[(truth == 0) & ~np.isnan(scores)]
     candidates = np.append(np.unique(scores[~np.isnan(scores)]), math.inf)
     specificity = np.searchsorted(np.sort(negatives), candidates, side="left") / negatives.size
-    return float(candidates[specificity >= wanted - ON_ROUNDING][0])
+    return candidates[np.searchsorted(specificity, wanted - ON_ROUNDING)]  # it rises with the threshold, to 1
 
 
 def threshold_for_sensitivity(truth: NDArray[np.int64], scores: Floats, wanted: float) -> float:
@@ -210,17 +224,15 @@ def _against(
 def _reader_tests(
     truth: NDArray[np.int64], scores: Floats, said: Floats, codes: Sequence[str]
 ) -> tuple[ReaderTest, ...]:
-    found = []
-    for row in said:
-        specificity = operating_point(truth, row).specificity.value
-        threshold = threshold_for_specificity(truth, scores, specificity)
-        (test,) = mcnemar_reader_vs_model(truth, row, _called(scores, threshold), correction=None)
-        found.append((threshold, test))
-    exact = [test.exact_p for _threshold, test in found]
+    right = ((said == 0) & (truth == 0)).sum(axis=1)
+    thresholds = thresholds_for_specificity(truth, scores, right / max(int((truth == 0).sum()), 1))
+    called = np.where(np.isnan(scores), np.nan, (scores >= thresholds[:, np.newaxis]).astype(float))
+    found = mcnemar_reader_vs_model(truth, said, called, correction=None)
+    exact = [test.exact_p for test in found]
     holm, fdr = adjust_p(exact, "holm").tolist(), adjust_p(exact, "benjamini-hochberg").tolist()
     return tuple(
         ReaderTest(code, threshold, test, holm_p, fdr_p)
-        for code, (threshold, test), holm_p, fdr_p in zip(codes, found, holm, fdr, strict=True)
+        for code, threshold, test, holm_p, fdr_p in zip(codes, thresholds.tolist(), found, holm, fdr, strict=True)
     )
 
 

@@ -127,7 +127,7 @@ def test_match_of_each_resample_equals_a_loop(study):
     for b in range(25):
         cases = np.concatenate([where_pos[resampled_rows(pos[b])], where_neg[resampled_rows(neg[b])]])
         loop = [gain(truth[cases], (model[cases], row[cases])) for row in decisions]
-        assert drawn[b, :, 2] - drawn[b, :, 0] == pytest.approx(loop)
+        assert drawn[2, b] - drawn[0, b] == pytest.approx(loop)
 
 
 def test_a_reader_who_is_the_model_lies_on_its_curve(study):
