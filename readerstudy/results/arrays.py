@@ -6,6 +6,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from model_core.taxonomy import Taxonomy, TrainingClass
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Labels = tuple[str | None, ...]  # None: not known
@@ -112,6 +114,16 @@ class AnswerTable:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class ClassTable:
+    """What a model said of the p pictures of a test's cases: ``probabilities`` (p, k) of its k training ``classes``, a
+    row of NaN where a picture has no score. ``taxonomy`` is the one that the classes are read by."""
+
+    taxonomy: Taxonomy
+    classes: tuple[TrainingClass, ...]
+    probabilities: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class ModelTable:
     """A model's scores in a test: P(positive) / (P(positive) + P(negative)), by the training classes under its nodes.
 
@@ -120,6 +132,7 @@ class ModelTable:
     ``full_scores`` (N,), and ``full_uuids`` where names were asked for. ``problem`` says why this model cannot score
     this test at all, and is empty where it can. ``leaked_cases`` and ``n_leaked_full`` are what it had seen in
     training: the picture, its lesion or its patient; ``leaks_checked`` is false where its checkpoint does not say.
+    ``by_class`` is read where details were asked for.
     """
 
     case_scores: Floats
@@ -130,6 +143,7 @@ class ModelTable:
     leaks_checked: bool
     leaked_cases: tuple[int, ...]
     problem: str = ""
+    by_class: ClassTable | None = None
 
     @property
     def n_leaked_full(self) -> int:
@@ -152,6 +166,28 @@ class Attributes:
 
 CASE_ATTRIBUTES = ("sexes", "ages", "sites", "skin_types")
 READER_ATTRIBUTES = ("practice", "certification", "specialties")
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCounts:
+    """What became of the images of a test's set and of the readers asked to read it.
+
+    Each image that is not a case is counted once, at the first rule that leaves it out: ``n_other_diagnosis`` under
+    none of the test's nodes (or without a reference), ``n_other_modality``, ``n_unconfirmed`` (where histopathology is
+    asked for), ``n_same_lesion`` (another image of the lesion was chosen), ``n_not_drawn``. ``n_not_accepted`` have
+    neither agreed nor begun; ``n_withdrawn`` left the study, before or after that.
+    """
+
+    n_images: int
+    n_other_diagnosis: int
+    n_other_modality: int
+    n_unconfirmed: int
+    n_same_lesion: int
+    n_not_drawn: int
+    n_case_images: int
+    n_invited: int
+    n_not_accepted: int
+    n_withdrawn: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,6 +215,7 @@ class TestTable:
     model: ModelTable | None
     answers: AnswerTable | None
     attributes: Attributes | None = None
+    flow: FlowCounts | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

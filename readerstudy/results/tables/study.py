@@ -8,6 +8,7 @@ from readerstudy.results.arrays import StudyTables, TestTable
 from readerstudy.results.tables.answers import answer_table, places, question_tables
 from readerstudy.results.tables.attributes import attributes
 from readerstudy.results.tables.cases import case_table
+from readerstudy.results.tables.flow import flow_counts
 from readerstudy.results.tables.model import images_of, model_table
 from readerstudy.results.tables.provenance import provenance
 from readerstudy.scoring.models import ModelVersion
@@ -19,8 +20,9 @@ def study_tables(
 ) -> StudyTables:
     """The arrays of a study's tests (of the one with the id ``only_test``), with the scores of a model.
 
-    ``detailed`` adds what only an export needs: every answer in long form, revisions and times included, the names
-    of the full set's images, and what subgroups are made of.
+    ``detailed`` adds what only an export and a test's own page need: every answer in long form, revisions and times
+    included, the names of the full set's images, the training-class probabilities of the cases, what subgroups are made
+    of, and what was left out on the way.
     Raises: ResultsError where a case has no reference diagnosis, or one that lies under neither side of its test.
     """
     tests = study.tests.order_by("position").select_related("image_set", "study")
@@ -65,9 +67,10 @@ def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: boo
         n_withdrawn=n_withdrawn,
         positions=where.positions(len(readers), cases.n),
         questions=question_tables(questions, where, len(readers), cases.n),
-        model=model_table(model_version, test, cases, with_names=detailed) if model_version is not None else None,
+        model=model_table(model_version, test, cases, detailed=detailed) if model_version is not None else None,
         answers=answer_table(questions, where) if detailed else None,
         attributes=attributes(test, cases, readers) if detailed else None,
+        flow=flow_counts(test) if detailed else None,
     )
 
 
