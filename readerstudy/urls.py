@@ -35,6 +35,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/", studies.studies, name="studies"),
     path("studies/<int:pk>/", studies.study, name="study"),
     path("studies/<int:pk>/edit/", studies.edit, name="study-edit"),
+    path("studies/<int:pk>/plan/", studies.plan, name="study-plan"),
     path("studies/<int:pk>/tests/add/", studies.test_add, name="test-add"),
     path("studies/<int:pk>/tests/<int:test_pk>/", studies.test_edit, name="test-edit"),
     path("studies/<int:pk>/tests/<int:test_pk>/delete/", studies.test_delete, name="test-delete"),

@@ -43,8 +43,8 @@ from readerstudy.readings.models import Reading
 from readerstudy.readings.recording import record_answer
 from readerstudy.scoring import jobs
 from readerstudy.scoring.models import ModelVersion, ScoringRun
-from readerstudy.studies import protocol
-from readerstudy.studies.models import Choice, Question, Study, Test
+from readerstudy.studies import presets, protocol
+from readerstudy.studies.models import AnalysisPlan, Choice, Question, Study, Test
 
 
 class DemoError(Exception):
@@ -161,6 +161,7 @@ def _study(tests: tuple[PlannedTest, ...], sets: dict[str, ImageSet], administra
                 title=STUDY_TITLE, description=DESCRIPTION, consent_text=CONSENT, seed=SEED,
                 contact="administrator@demo.example", created_by=administrator,
             )  # fmt: skip
+            AnalysisPlan.objects.create(study=study, **presets.PLAN)
             for position, planned in enumerate(tests, start=1):
                 test = Test.objects.create(
                     study=study, position=position, title=planned.title, image_set=sets[planned.key],

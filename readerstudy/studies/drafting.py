@@ -10,7 +10,8 @@ from django.db.models import Max
 
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
-from readerstudy.studies.models import Choice, Question, Study, Test
+from readerstudy.studies import presets
+from readerstudy.studies.models import AnalysisPlan, Choice, Question, Study, Test
 from readerstudy.studies.protocol import draft_for_change
 
 # Below 2**53: every program that reads the export reads this number exactly, those that know only floats too.
@@ -47,9 +48,26 @@ def update_study(study: Study, *, values: Mapping[str, Any], actor: User) -> Non
 
 
 @transaction.atomic
-def save_test(test: Test, *, decision: Decision, actor: User) -> None:
-    """Add a test to its study's draft, or change one, together with what is asked of each case."""
-    draft_for_change(test.study)
+def save_plan(study: Study, *, values: Mapping[str, Any], actor: User) -> None:
+    """Set the analysis plan of a draft: a value for each field of `AnalysisPlan`."""
+    locked = draft_for_change(study)
+    before = AnalysisPlan.objects.filter(study=locked).values(*values).first() or {}
+    changed = sorted(name for name, value in values.items() if name not in before or before[name] != value)
+    if not changed:
+        return
+    AnalysisPlan.objects.update_or_create(study=locked, defaults=dict(values))
+    audit.record("plan.edited" if before else "plan.written", actor=actor, target=locked, fields=changed)
+
+
+@transaction.atomic
+def save_test(test: Test, *, decision: Decision, actor: User, from_preset: bool = False) -> None:
+    """Add a test to its study's draft, or change one, together with what is asked of each case.
+
+    A test made from a preset brings the preset's analysis plan, where the study has none yet.
+    """
+    locked = draft_for_change(test.study)
+    if from_preset and not AnalysisPlan.objects.filter(study=locked).exists():
+        save_plan(locked, values=presets.PLAN, actor=actor)
     action = "test.added" if test.pk is None else "test.edited"
     if test.pk is None:
         last = test.study.tests.aggregate(last=Max("position"))["last"]

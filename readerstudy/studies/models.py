@@ -1,4 +1,4 @@
-"""What is asked: a study, its tests, their questions and cases, and each frozen version of its protocol."""
+"""What is asked: a study, its plan, its tests, their questions and cases, and each frozen version of its protocol."""
 
 import uuid
 
@@ -8,6 +8,9 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from readerstudy.images.models import Image, ImageSet, Modality
+from readerstudy.studies.analysis_plan import AnalysisPlan
+
+__all__ = ["AnalysisPlan", "Case", "CaseImage", "Choice", "ProtocolVersion", "Question", "Study", "Test"]
 
 
 class Study(models.Model):

@@ -18,11 +18,13 @@ from readerstudy.images.truth import taxonomy
 from readerstudy.studies import allocation, eligibility
 from readerstudy.studies.eligibility import seed_of
 from readerstudy.studies.errors import StudiesError
-from readerstudy.studies.models import Case, CaseImage, ProtocolVersion, Question, Study, Test
+from readerstudy.studies.models import AnalysisPlan, Case, CaseImage, ProtocolVersion, Question, Study, Test
+from readerstudy.studies.plan import Plan
 
 __all__ = [
     "StudiesError", "changed", "close_study", "digest", "document", "draft_for_change", "frozen", "missing",
-    "missing_from_test", "open_study", "refuse_unless_draft", "text_sha256", "unblind_study",
+    "missing_from_test", "open_study", "plan_in_force", "plan_of", "refuse_unless_draft", "text_sha256",
+    "unblind_study",
 ]  # fmt: skip
 
 FORMAT = "readerstudy protocol 1"
@@ -51,6 +53,8 @@ def missing(study: Study) -> list[str]:
         lacking.append(_("Say whom readers can ask."))
     if not study.consent_text.strip():
         lacking.append(_("Write the consent text."))
+    if plan_of(study) is None:
+        lacking.append(_("Write the analysis plan."))
     tests = list(study.tests.select_related("image_set", "study"))
     if not tests:
         lacking.append(_("Add a test."))
@@ -108,6 +112,7 @@ def _missing_questions(questions: list[Question]) -> list[str]:
 def document(study: Study) -> dict[str, Any]:
     """Everything that defines the study, as plain JSON values; the drawn cases once there are any."""
     tests = study.tests.select_related("image_set", "study").prefetch_related("questions__choices")
+    planned = plan_of(study)
     return {
         "format": FORMAT,
         "software": {"name": "readerstudy", "version": version("readerstudy")},
@@ -119,8 +124,24 @@ def document(study: Study) -> dict[str, Any]:
             "seed": study.seed,
         },
         "taxonomy": {"sha256": taxonomy().sha256},
+        "analysis_plan": planned.values.document() if planned else None,
         "tests": [_test_document(test) for test in tests],
     }
+
+
+def plan_of(study: Study) -> AnalysisPlan | None:
+    """The analysis plan as the database has it; None: none is written. Of an open study the frozen one counts."""
+    return AnalysisPlan.objects.filter(study=study).select_related("study").first()
+
+
+def plan_in_force(study: Study) -> Plan | None:
+    """The plan of the frozen protocol; of a draft the one written so far. None: there is none."""
+    version_in_force = frozen(study)
+    if version_in_force is None:
+        written = plan_of(study)
+        return written.values if written else None
+    recorded = version_in_force.document.get("analysis_plan")
+    return Plan.of(recorded) if recorded else None
 
 
 def _test_document(test: Test) -> dict[str, Any]:
