@@ -22,8 +22,7 @@ from model_core.split.evidence import read_features
 from model_core.split.retrieval import whitened
 from model_core.transforms import ImageError, Preprocessing
 from model_core.tsne import principal_components, tsne
-
-from .conftest import DrawnSet
+from tests.model_core.conftest import DrawnSet
 
 
 @pytest.fixture(scope="module")
