@@ -38,6 +38,7 @@ class MatchedPoint:
     ``model_sensitivity`` is the model's at this specificity, ``model_specificity`` the model's at this sensitivity;
     the differences are model minus reader. ``position``: "below" the model's curve, "above", "on" it, or "undefined".
     ``p`` tests the sensitivity difference (bootstrap z), ``adjusted_p`` after Holm over the readers.
+    ``sensitivity_se`` and ``specificity_se`` are the standard deviations of the differences over the replicates.
     """
 
     sensitivity: float
@@ -49,6 +50,8 @@ class MatchedPoint:
     position: str
     p: float
     adjusted_p: float = NAN
+    sensitivity_se: float = NAN
+    specificity_se: float = NAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,11 +247,9 @@ def _points(observed: Floats, drawn: Floats, level: float, method: str, answered
     at_specificity = _estimates(observed[MODEL_SENSITIVITY], drawn[MODEL_SENSITIVITY], level, method, answered)
     at_sensitivity = _estimates(observed[MODEL_SPECIFICITY], drawn[MODEL_SPECIFICITY], level, method, answered)
     gained = _estimates(gain, gains, level, method, answered)
-    spared = _estimates(
-        observed[MODEL_SPECIFICITY] - observed[SPECIFICITY], drawn[MODEL_SPECIFICITY] - drawn[SPECIFICITY],
-        level, method, answered,
-    )  # fmt: skip
-    spread = _spread(gains)
+    spares = drawn[MODEL_SPECIFICITY] - drawn[SPECIFICITY]
+    spared = _estimates(observed[MODEL_SPECIFICITY] - observed[SPECIFICITY], spares, level, method, answered)
+    spread, spread_spared = _spread(gains), _spread(spares)
     z = np.abs(np.divide(gain, spread, out=np.full(gain.shape, NAN), where=spread > 1e-12))
     p = 2 * distributions.norm.sf(z)
     return [
@@ -256,6 +257,7 @@ def _points(observed: Floats, drawn: Floats, level: float, method: str, answered
             float(observed[SENSITIVITY, i]), float(observed[SPECIFICITY, i]),
             at_specificity[i], at_sensitivity[i], gained[i], spared[i],
             position=_position(float(gain[i])), p=float(p[i]),
+            sensitivity_se=float(spread[i]), specificity_se=float(spread_spared[i]),
         )
         for i in range(observed.shape[1])
     ]  # fmt: skip

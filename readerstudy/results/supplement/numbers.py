@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from readerstudy.results.analysis import COMPLETE, ON_ROUNDING, QuestionResult, TestResult
+from readerstudy.results.analysis import COMPLETE, QuestionResult, TestResult
 from readerstudy.results.arrays import QuestionTable, TestTable
 from readerstudy.results.stats import (
     Agreement,
@@ -35,6 +35,12 @@ from readerstudy.results.supplement.flow import Flow, flow
 from readerstudy.results.supplement.pace import Pace, pace
 from readerstudy.results.supplement.strata import Stratum, strata
 from readerstudy.results.supplement.summation import Summation, summation
+from readerstudy.results.thresholds import (
+    called_at,
+    threshold_for_sensitivity,
+    threshold_for_specificity,
+    thresholds_for_specificity,
+)
 
 Floats = NDArray[np.float64]
 THRESHOLDS = tuple(round(0.02 * i, 2) for i in range(1, 50))  # of the decision curve
@@ -135,7 +141,7 @@ def supplement(table: TestTable, test: TestResult, position: int | None = None, 
     if scores is not None and _usable(truth, scores) and chosen:
         against = _against(truth, scores, said, codes, result, seed)
     model = against.at_specificity if against else None
-    called = _called(scores, model.threshold) if scores is not None and model else None
+    called = called_at(scores, model.threshold) if scores is not None and model else None
     return Supplement(
         codes=codes,
         against=against,
@@ -159,29 +165,6 @@ def supplements(table: TestTable, test: TestResult) -> dict[str, Supplement]:
     return {str(question.position): supplement(table, test, question.position) for question in test.questions}
 
 
-def threshold_for_specificity(truth: NDArray[np.int64], scores: Floats, wanted: float) -> float:
-    """The lowest threshold of ``score >= threshold`` at which at least this share of the negatives is called negative.
-
-    Infinite where no score of the cases is high enough. Cases without a score are left out.
-    """
-    return float(thresholds_for_specificity(truth, scores, np.array([wanted]))[0])
-
-
-def thresholds_for_specificity(truth: NDArray[np.int64], scores: Floats, wanted: Floats) -> Floats:
-    """``threshold_for_specificity`` of each of the shares ``wanted`` (r,)."""
-    negatives = scores[(truth == 0) & ~np.isnan(scores)]
-    candidates = np.append(np.unique(scores[~np.isnan(scores)]), math.inf)
-    specificity = np.searchsorted(np.sort(negatives), candidates, side="left") / negatives.size
-    return candidates[np.searchsorted(specificity, wanted - ON_ROUNDING)]  # it rises with the threshold, to 1
-
-
-def threshold_for_sensitivity(truth: NDArray[np.int64], scores: Floats, wanted: float) -> float:
-    """The highest threshold at which at least this share of the positives is called positive."""
-    positives = np.sort(scores[(truth == 1) & ~np.isnan(scores)])
-    needed = max(1, math.ceil(wanted * positives.size - ON_ROUNDING))
-    return float(positives[-needed])
-
-
 def part_minus_full(table: TestTable, *, seed: int = 0) -> Estimate | None:
     """AUC of the cases read minus that of the full set, with an interval; None where they are not part and whole."""
     model, cases = table.model, table.cases
@@ -198,10 +181,6 @@ def _usable(truth: NDArray[np.int64], scores: Floats) -> bool:
     return bool(np.unique(truth[~np.isnan(scores)]).size == 2)
 
 
-def _called(scores: Floats, threshold: float) -> Floats:
-    return np.where(np.isnan(scores), np.nan, (scores >= threshold).astype(float))
-
-
 def _against(
     truth: NDArray[np.int64], scores: Floats, said: Floats, codes: tuple[str, ...], result: QuestionResult, seed: int
 ) -> AgainstReaders | None:
@@ -212,10 +191,10 @@ def _against(
     lenient = threshold_for_sensitivity(truth, scores, average.sensitivity.value)
     return AgainstReaders(
         codes=codes,
-        at_specificity=AtThreshold(strict, operating_point(truth, _called(scores, strict))),
-        at_sensitivity=AtThreshold(lenient, operating_point(truth, _called(scores, lenient))),
-        sensitivity=standalone_vs_readers(truth, _called(scores, strict), said, metric="sensitivity"),
-        specificity=standalone_vs_readers(truth, _called(scores, lenient), said, metric="specificity"),
+        at_specificity=AtThreshold(strict, operating_point(truth, called_at(scores, strict))),
+        at_sensitivity=AtThreshold(lenient, operating_point(truth, called_at(scores, lenient))),
+        sensitivity=standalone_vs_readers(truth, called_at(scores, strict), said, metric="sensitivity"),
+        specificity=standalone_vs_readers(truth, called_at(scores, lenient), said, metric="specificity"),
         matched=at_matched(truth, scores, said, over="readers and cases", seed=seed),
         tests=_reader_tests(truth, scores, said, codes),
     )
