@@ -23,6 +23,7 @@ COMMANDS = {
     "labels": ("model_core.labels.command", "read the publishers' label files into one manifest"),
     "partition": ("model_core.partition", "turn a taxonomy and image counts into training classes"),
     "predict": ("model_core.predict", "write the probabilities of a folder of pictures"),
+    "saliency": ("model_core.saliency_pictures", "show which pixels a prediction hangs on"),
     "split": ("model_core.split.command", "split a manifest so that one lesion, patient or picture stays on one side"),
     "taxonomy": ("model_core.convert", "check a taxonomy, print its levels, convert other people's"),
     "train": ("model_core.train.command", "fine-tune all layers of Inception v3, or those above a block"),
