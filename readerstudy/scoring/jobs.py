@@ -52,7 +52,7 @@ def request_run(
     asked = image_ids(images)
     _check_asked(asked)
     digest = hashlib.sha256("\n".join([model_version.sha256, *map(str, asked)]).encode()).hexdigest()
-    in_training = [image.pk for image in leaks(model_version, asked)]
+    in_training = leaks(model_version, asked)
     active = ScoringRun.objects.filter(request_sha256=digest, state__in=ScoringRun.ACTIVE)
     try:
         with transaction.atomic():

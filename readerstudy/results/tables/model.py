@@ -59,7 +59,7 @@ def _class_table(model_version: ModelVersion, cases: CaseTable) -> ClassTable:
 
 def _leaked(model_version: ModelVersion, image_ids: Ints) -> Ints:
     found = leaks(model_version, image_ids.tolist()) if can_check_leaks(model_version) else []
-    return np.array([image.pk for image in found], dtype=np.int64)
+    return np.array(found, dtype=np.int64)
 
 
 def _names(test: Test, image_ids: Ints) -> tuple[str, ...]:
