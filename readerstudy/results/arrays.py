@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_core.taxonomy import Taxonomy, TrainingClass
+from readerstudy.studies.plan import Plan
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -220,7 +221,10 @@ class TestTable:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyTables:
-    """Everything that the results of a study are computed from."""
+    """Everything that the results of a study are computed from. ``plan`` is that of the protocol in force, None where
+    it has none; ``partial``: not all tests of the study are here, so that its primary analysis cannot be done."""
 
     provenance: Provenance
     tests: tuple[TestTable, ...]
+    plan: Plan | None = None
+    partial: bool = False

@@ -28,6 +28,7 @@ from readerstudy.results.arrays import (
 )
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.sheets import DANGEROUS
+from readerstudy.studies.plan import Plan
 
 MANIFEST = "manifest.json"
 Rows = list[dict[str, str]]
@@ -91,6 +92,17 @@ def test_tables(export: Exported) -> tuple[TestTable, ...]:
 
 
 test_tables.__test__ = False  # type: ignore[attr-defined]  # pytest: no test
+
+
+def analysis_plan(export: Exported) -> Plan | None:
+    """The plan of the exported protocol, None where it has none. Raises: ResultsError for what is no plan."""
+    recorded = export.json("protocol.json").get("analysis_plan")
+    if recorded is None:
+        return None
+    try:
+        return Plan.of(recorded)
+    except (KeyError, TypeError) as error:
+        raise ResultsError(f"protocol.json: analysis_plan is not one ({type(error).__name__}: {error}).") from error
 
 
 def _test_table(export: Exported, folder: str) -> TestTable:

@@ -17,7 +17,8 @@ from typing import Any
 from readerstudy.results.analysis import analyse_tests
 from readerstudy.results.encoding import encode
 from readerstudy.results.errors import ResultsError
-from readerstudy.results.exported import MANIFEST, Exported, test_tables
+from readerstudy.results.exported import MANIFEST, Exported, analysis_plan, test_tables
+from readerstudy.results.primary.numbers import primary_analysis
 from readerstudy.results.sheets import SHEETS
 from readerstudy.results.supplement.numbers import supplements
 
@@ -92,9 +93,12 @@ def recompute(path: Path) -> Comparison:
 
 def _compare_results(export: Exported, found: Comparison) -> None:
     tables = test_tables(export)
-    results = analyse_tests(tables)
+    plan = analysis_plan(export)
+    results = analyse_tests(tables, plan)
     recorded = export.json("results.json")
     found.compare("results.json tests", recorded["tests"], encode(results))
+    primary = primary_analysis(plan, tables)
+    found.compare("results.json primary", recorded["primary"], encode(primary))
     _compare_provenance(recorded["provenance"], export.json(MANIFEST), found)
     for result, table in zip(results, tables, strict=True):
         for name in DERIVED:

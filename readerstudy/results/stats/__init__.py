@@ -40,6 +40,7 @@ from readerstudy.results.stats.delong import AucComparison, DeLong, compare_unpa
 from readerstudy.results.stats.estimate import Estimate, Proportion, StatsError, Test
 from readerstudy.results.stats.intervals import mean_interval, proportion, proportion_limits, proportions
 from readerstudy.results.stats.krippendorff import krippendorff_alpha
+from readerstudy.results.stats.margin import against_bound
 from readerstudy.results.stats.matched import Matched, MatchedPoint, at_matched
 from readerstudy.results.stats.mcnemar import (
     McNemar,
@@ -121,6 +122,7 @@ __all__ = [
     "Vote",
     "WithModel",
     "adjust_p",
+    "against_bound",
     "agreement",
     "at_matched",
     "average_reader",

@@ -13,6 +13,8 @@ from readerstudy.results.tables.model import images_of, model_table
 from readerstudy.results.tables.provenance import provenance
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study, Test
+from readerstudy.studies.plan import CERTIFIED_READERS
+from readerstudy.studies.protocol import plan_in_force
 
 
 def study_tables(
@@ -28,11 +30,16 @@ def study_tables(
     tests = study.tests.order_by("position").select_related("image_set", "study")
     if only_test is not None:
         tests = tests.filter(pk=only_test)
+    plan = plan_in_force(study)
+    by_attributes = plan is not None and plan.average == CERTIFIED_READERS
     return StudyTables(
         provenance=provenance(study, model_version),
         tests=tuple(
-            _test_table(test, model_version, detailed=detailed) for test in tests.prefetch_related("questions__choices")
+            _test_table(test, model_version, detailed=detailed, by_attributes=by_attributes)
+            for test in tests.prefetch_related("questions__choices")
         ),
+        plan=plan,
+        partial=only_test is not None,
     )
 
 
@@ -45,7 +52,7 @@ def images_to_score(study: Study) -> list[int]:
     return sorted(found)
 
 
-def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: bool) -> TestTable:
+def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: bool, by_attributes: bool) -> TestTable:
     cases = case_table(test)
     readers, n_withdrawn = _readers(test)
     index = {pk: i for i, pk in enumerate(readers)}
@@ -69,7 +76,7 @@ def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: boo
         questions=question_tables(questions, where, len(readers), cases.n),
         model=model_table(model_version, test, cases, detailed=detailed) if model_version is not None else None,
         answers=answer_table(questions, where) if detailed else None,
-        attributes=attributes(test, cases, readers) if detailed else None,
+        attributes=attributes(test, cases, readers) if detailed or by_attributes else None,
         flow=flow_counts(test) if detailed else None,
     )
 
