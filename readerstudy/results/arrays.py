@@ -1,7 +1,8 @@
 """A study as arrays: what the tables are read into and every number is computed from. No database, no Django."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from readerstudy.studies.plan import Plan
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Times = NDArray[np.datetime64]
 Labels = tuple[str | None, ...]  # None: not known
 
 
@@ -98,8 +100,8 @@ class QuestionTable:
 class AnswerTable:
     """Every answer, revisions included, by reader, position, question and revision.
 
-    ``reader`` and ``case`` (m,) are indices into the test's readers and cases; ``answered_at`` is the server's clock,
-    the two others the browser's, None where it sent none.
+    ``reader`` and ``case`` (m,) are indices into the test's readers and cases. Times (m,) are UTC in microseconds:
+    ``arrived`` by the server's clock, ``shown`` and ``given`` by the browser's, NaT where it sent none.
     """
 
     reader: Ints
@@ -109,9 +111,31 @@ class AnswerTable:
     revision: Ints
     labels: tuple[str, ...]
     is_positive: NDArray[np.bool_]
-    answered_at: tuple[datetime, ...]
-    client_shown_at: tuple[datetime | None, ...]
-    client_answered_at: tuple[datetime | None, ...]
+    arrived: Times
+    shown: Times
+    given: Times
+
+    @property
+    def answered_at(self) -> tuple[datetime | None, ...]:
+        return moments(self.arrived)
+
+    @property
+    def client_shown_at(self) -> tuple[datetime | None, ...]:
+        return moments(self.shown)
+
+    @property
+    def client_answered_at(self) -> tuple[datetime | None, ...]:
+        return moments(self.given)
+
+
+def times(texts: Iterable[str | None]) -> Times:
+    """ISO 8601 texts in UTC, with or without a Z; nothing is NaT. Raises: ValueError for what is no time."""
+    return np.array([text.removesuffix("Z") if text else "NaT" for text in texts], dtype="datetime64[us]")
+
+
+def moments(values: Times) -> tuple[datetime | None, ...]:
+    """The same as Python's own, aware of their zone; None for NaT."""
+    return tuple(None if value is None else value.replace(tzinfo=UTC) for value in values.tolist())
 
 
 @dataclass(frozen=True, slots=True, eq=False)

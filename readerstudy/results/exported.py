@@ -9,7 +9,6 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from readerstudy.results.arrays import (
     ModelTable,
     QuestionTable,
     TestTable,
+    times,
 )
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.sheets import DANGEROUS
@@ -176,9 +176,9 @@ def _answers(
         **{key: np.array(values, dtype=np.int64) for key, values in columns.items()},
         labels=tuple(_text(row, "answer") for row in rows),
         is_positive=np.array([row["counts_as_positive"] == "1" for row in rows], dtype=bool),
-        answered_at=tuple(datetime.fromisoformat(row["answered_at"]) for row in rows),
-        client_shown_at=tuple(_time(row["client_shown_at"]) for row in rows),
-        client_answered_at=tuple(_time(row["client_answered_at"]) for row in rows),
+        arrived=times(row["answered_at"] for row in rows),
+        shown=times(row["client_shown_at"] for row in rows),
+        given=times(row["client_answered_at"] for row in rows),
     )
     return table, decisions
 
@@ -235,7 +235,3 @@ def _text(row: dict[str, str], column: str) -> str:
     """A text without the apostrophe that kept a spreadsheet from computing it."""
     text = row.get(column, "")
     return text[1:] if text.startswith("'") and text[1:].startswith(DANGEROUS) else text
-
-
-def _time(text: str) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

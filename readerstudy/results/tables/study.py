@@ -5,7 +5,7 @@ import numpy as np
 from readerstudy.readers.models import Reader
 from readerstudy.readings.models import Reading
 from readerstudy.results.arrays import StudyTables, TestTable
-from readerstudy.results.tables.answers import answer_table, places, question_tables
+from readerstudy.results.tables.answers import answer_table, answers_of, places, question_tables
 from readerstudy.results.tables.attributes import attributes
 from readerstudy.results.tables.cases import case_table
 from readerstudy.results.tables.flow import flow_counts
@@ -61,6 +61,7 @@ def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: boo
     ended = {reader for _pk, reader, finished_at in begun if finished_at is not None}
     where = places(test, {pk: index[reader] for pk, reader, _finished_at in begun}, cases)
     questions = list(test.questions.all())
+    rows = answers_of(questions, timed=detailed)
     return TestTable(
         id=test.pk,
         position=test.position,
@@ -73,9 +74,9 @@ def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: boo
         finished=np.array([pk in ended for pk in readers], dtype=bool),
         n_withdrawn=n_withdrawn,
         positions=where.positions(len(readers), cases.n),
-        questions=question_tables(questions, where, len(readers), cases.n),
+        questions=question_tables(questions, rows, where, len(readers), cases.n),
         model=model_table(model_version, test, cases, detailed=detailed) if model_version is not None else None,
-        answers=answer_table(questions, where) if detailed else None,
+        answers=answer_table(questions, rows, where) if detailed else None,
         attributes=attributes(test, cases, readers) if detailed or by_attributes else None,
         flow=flow_counts(test) if detailed else None,
     )
