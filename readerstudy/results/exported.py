@@ -14,13 +14,16 @@ from typing import Any
 
 import numpy as np
 
+from model_core.taxonomy import Taxonomy, TrainingClass
 from readerstudy.results.arrays import (
     CASE_ATTRIBUTES,
     READER_ATTRIBUTES,
     AnswerTable,
     Attributes,
     CaseTable,
+    ClassTable,
     Floats,
+    FlowCounts,
     ModelTable,
     QuestionTable,
     TestTable,
@@ -133,6 +136,7 @@ def _test_table(export: Exported, folder: str) -> TestTable:
         ),
         model=_model(export, folder, facts["model"], cases), answers=answers,
         attributes=_attributes(export, f"{folder}/attributes.csv", cases, list(readers)),
+        flow=_flow(export, f"{folder}/flow.csv"),
     )  # fmt: skip
 
 
@@ -198,7 +202,29 @@ def _model(export: Exported, folder: str, facts: dict[str, Any] | None, cases: C
         full_uuids=tuple(row["image"] for row in full),
         full_leaked=np.array([row["in_training"] == "1" for row in full], dtype=bool),
         leaks_checked=facts["leaks_checked"], leaked_cases=tuple(leaked), problem=facts["problem"],
+        by_class=_by_class(export, f"{folder}/probabilities.csv"),
     )  # fmt: skip
+
+
+def _by_class(export: Exported, name: str) -> ClassTable:
+    """The training-class probabilities of the cases' pictures, with the classes and the taxonomy they are read by."""
+    rows = export.rows(name)
+    classes = tuple(
+        TrainingClass(row["class"], row["node"], tuple(row["diseases"].split()), int(row["n_images"]))
+        for row in export.rows("classes.csv")
+    )
+    values = np.array([[row[one.id] or "nan" for one in classes] for row in rows], dtype=np.float32)
+    return ClassTable(taxonomy_of(export), classes, values.reshape(len(rows), len(classes)))
+
+
+def taxonomy_of(export: Exported) -> Taxonomy:
+    """The taxonomy that came with the export. Raises: TaxonomyError for one that is none."""
+    return Taxonomy.read_csv(io.StringIO(export.read("taxonomy.csv").decode()))
+
+
+def _flow(export: Exported, name: str) -> FlowCounts | None:
+    counts = {row["count"]: _whole(row, "n", name, line) for line, row in enumerate(export.rows(name), start=2)}
+    return FlowCounts(**counts) if counts else None
 
 
 def _attributes(export: Exported, name: str, cases: CaseTable, readers: Sequence[str]) -> Attributes:

@@ -21,7 +21,7 @@ from readerstudy.studies.models import Study
 from tests.results.conftest import Worked
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.usefixtures("no_browser")
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 @pytest.fixture
@@ -111,11 +111,11 @@ def test_nobody_has_begun_and_somebody_has_left(
 
 
 def test_a_changed_file_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = folder / "test-1" / "roc.txt"
+    path = folder / "methods.txt"
     path.write_text(path.read_text() + " ")
     status, out = run(folder, capsys)
     assert status == 1
-    assert "test-1/roc.txt: not the file that was exported" in out
+    assert "methods.txt: not the file that was exported" in out
     assert "not equal: 1 differences" in out
 
 
@@ -145,8 +145,10 @@ def test_a_changed_answer_is_found_though_its_hash_was_mended(folder: Path, caps
     named = {
         difference.partition("[")[0].partition(".json")[0] for difference in recompute.recompute(folder).differences
     }
-    assert named == {"results", "test-1/readers.csv", "test-1/summary.csv", "test-1/supplement"}
+    assert named == {"results", "test-1/readers.csv", "test-1/summary.csv"}
+    assert "results.json supplements.1." in out
     assert "tests[1]" not in out
+    assert "supplements.2." not in out
 
 
 @pytest.mark.parametrize(
