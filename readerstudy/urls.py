@@ -11,6 +11,7 @@ from readerstudy.readings.api import ReadingView
 from readerstudy.results import views as results
 from readerstudy.results.api import ResultsView
 from readerstudy.results.home import home
+from readerstudy.results.primary import views as primary
 from readerstudy.results.supplement import views as supplement
 from readerstudy.scoring import views as scoring
 from readerstudy.scoring.api import RunView
@@ -65,6 +66,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:pk>/results/", results.results, name="results"),
     path("studies/<int:pk>/results/score/", results.score, name="results-score"),
     path("studies/<int:pk>/results/look/", results.look, name="results-look"),
+    path("studies/<int:pk>/results/primary.<str:fmt>", primary.primary_table, name="results-primary"),
     path("studies/<int:pk>/results/export.zip", results.export_zip, name="results-export"),
     path("studies/<int:pk>/results/<int:test_pk>/", supplement.test_page, name="results-test"),
     path("studies/<int:pk>/results/<int:test_pk>/roc.<str:fmt>", results.figure, name="results-figure"),

@@ -24,6 +24,7 @@ from readerstudy.results.errors import ResultsError
 from readerstudy.results.figures import CONVENTIONS, Convention, roc_with_readers
 from readerstudy.results.forms import LookForm
 from readerstudy.results.methods import methods, protocol_document
+from readerstudy.results.primary.page import panel
 from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
 from readerstudy.results.sheets import DETAILED, SHEETS
 from readerstudy.results.tables import images_to_score, study_tables
@@ -60,6 +61,7 @@ def _results_page(request: HttpRequest, study: Study, form: LookForm, status: in
     found = analyse(study_tables(study, model_version))
     context |= {
         "results": found,
+        "primary": panel(found.primary),
         "sections": page.sections(found, convention),
         "methods": methods(found, protocol_document(study)),
         "notices": list(dict.fromkeys(test.notice for test in found.tests if test.notice)),

@@ -21,3 +21,15 @@ def roles_of(plan: Plan | None, *, first_question: bool = True) -> dict[str, str
 def role_of_model(plan: Plan | None) -> str:
     """That of the model's areas under the curve."""
     return roles_of(plan)["auc"]
+
+
+# The figures of a test's own page, by name -> what their numbers are; all others are exploratory.
+FIGURES = {
+    "forest": "each reader", "agreement": "agreement", "pooled": "pooled", "calibration": "calibration",
+    "decision-curve": "decisions", "excisions": "decisions", "subgroups": "subgroups",
+}  # fmt: skip
+
+
+def role_of_figure(roles: dict[str, str], figure: str) -> str:
+    """The role of a figure of a test's own page, from the ``roles`` of its question."""
+    return roles.get(FIGURES.get(figure, ""), EXPLORATORY)
