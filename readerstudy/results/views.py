@@ -78,6 +78,8 @@ def _results_page(request: HttpRequest, study: Study, form: LookForm, status: in
             ("order", _("reading order")),
             ("answers", _("answers")),
             ("attributes", _("attributes")),
+            ("probabilities", _("class probabilities")),
+            ("flow", _("flow")),
         ],
     }
     return render(request, "results/results.html", context)

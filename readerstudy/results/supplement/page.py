@@ -1,15 +1,18 @@
 """What a test's own page shows: figures with their words, and the pictures on which readers and model disagree."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
+from django.http import Http404
 
 from readerstudy.results.analysis import QuestionResult, TestResult
 from readerstudy.results.arrays import TestTable
 from readerstudy.results.rendering import figure_data
 from readerstudy.results.supplement.figures import FIGURES
 from readerstudy.results.supplement.numbers import Supplement
+from readerstudy.results.supplement.summation import summation
 from readerstudy.results.supplement.words import TITLES, alternative_text, caption
 
 MOST_PICTURES = 24
@@ -39,6 +42,16 @@ class Case:
     number: int
     uuid: str
     diagnosis: str
+
+
+def with_case(table: TestTable, numbers: Supplement, asked: str) -> Supplement:
+    """The same numbers with the taxonomy of the case asked for. Raises: Http404 for a case without a score."""
+    if not asked:
+        return numbers
+    found = summation(table, int(asked)) if asked.isascii() and asked.isdigit() and len(asked) < 10 else None
+    if found is None:
+        raise Http404
+    return dataclasses.replace(numbers, summation=found)
 
 
 def drawn(test: TestResult, question: QuestionResult, numbers: Supplement) -> dict[str, go.Figure]:

@@ -29,11 +29,14 @@ def test_page(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
     model_version = model_version_for(request.GET.get("model"), row.study)
     table, test, question, numbers = _asked(request, pk, test_pk)
     asked = f"model={model_version.pk if model_version else ''}&question={question.position}"
+    if numbers.summation is not None and "case" in request.GET:
+        asked += f"&case={numbers.summation.case}"
     plates = page.plates(test, question, numbers)
     disagreement, against = numbers.disagreement, numbers.against
     context: dict[str, Any] = {
         "study": row.study,
         "image_set": row.image_set_id,
+        "model_version": model_version,
         "test": test,
         "question": question,
         "numbers": numbers,
@@ -84,7 +87,13 @@ def _asked(request: HttpRequest, pk: int, test_pk: int) -> tuple[TestTable, Test
     wanted = request.GET.get("question", "")
     for question in test.questions:
         if not wanted or str(question.position) == wanted:
-            return tables.tests[0], test, question, supplement(tables.tests[0], test, question.position)
+            numbers = supplement(tables.tests[0], test, question.position)
+            return (
+                tables.tests[0],
+                test,
+                question,
+                page.with_case(tables.tests[0], numbers, request.GET.get("case", "")),
+            )
     raise Http404
 
 
