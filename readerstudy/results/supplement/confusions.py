@@ -52,15 +52,31 @@ def reader_confusion(truth: ArrayLike, said: ArrayLike, labels: Sequence[str]) -
     rows = np.asarray(said, object)
     if rows.ndim != 2:
         raise StatsError(f"said has shape {rows.shape}; it must be (readers, n)")
-    found = [confusion(truth, row, labels) for row in rows]
-    counts = np.zeros((len(labels), len(labels)), np.int64)
-    for one in found:
-        counts += one.counts
-    per_reader = tuple(one.mean_per_class.value for one in found)
+    k = len(labels)
+    actual, codes = _coded(np.asarray(truth, object), labels), _coded(rows, labels)
+    cells = (np.arange(len(rows))[:, np.newaxis] * k + actual) * k + codes
+    each = np.bincount(cells[codes >= 0], minlength=len(rows) * k * k).reshape(len(rows), k, k)
+    counts, totals = each.sum(axis=0), each.sum(axis=2)
+    right = np.diagonal(each, axis1=1, axis2=2)
+    shares = np.divide(right, totals, out=np.zeros(right.shape), where=totals > 0)
+    classes = (totals > 0).sum(axis=1)
+    per_reader = tuple(
+        np.divide(shares.sum(axis=1), classes, out=np.full(len(rows), math.nan), where=classes > 0).tolist()
+    )
     known = np.array([value for value in per_reader if not math.isnan(value)])
     sd = float(known.std(ddof=1)) if known.size > 1 else math.nan
-    shares = confusion_from_counts(counts, labels).shares
-    return ReaderConfusion(counts, shares, per_reader, mean_interval(known), sd)
+    return ReaderConfusion(counts, confusion_from_counts(counts, labels).shares, per_reader, mean_interval(known), sd)
+
+
+def _coded(values: NDArray[np.object_], labels: Sequence[str]) -> NDArray[np.int64]:
+    """The place of each value among ``labels``, -1 for None. Raises: StatsError for any other."""
+    codes = np.full(values.shape, -2)
+    codes[values == np.array(None)] = -1
+    for i, label in enumerate(labels):
+        codes[values == label] = i
+    if (codes == -2).any():
+        raise StatsError(f"{values[codes == -2][0]!r} is none of the classes {', '.join(map(repr, labels))}")
+    return codes
 
 
 def confusions(table: TestTable, asked: QuestionTable, said: Floats, called: Floats | None) -> tuple[Confusions, ...]:
