@@ -19,6 +19,7 @@ COMMANDS = {
     "crossvalidate": ("model_core.crossvalidate", "accuracies over folds, with the partition and without it"),
     "embed": ("model_core.embed", "write the 2,048 features of each picture, and their t-SNE"),
     "evaluate": ("model_core.evaluate", "test a checkpoint on a manifest"),
+    "export": ("model_core.export", "write a checkpoint as ONNX, checked against it"),
     "fit-head": ("model_core.fit", "fit the last layer of an Inception v3 on labelled pictures"),
     "labels": ("model_core.labels.command", "read the publishers' label files into one manifest"),
     "partition": ("model_core.partition", "turn a taxonomy and image counts into training classes"),
