@@ -19,6 +19,7 @@ from readerstudy.results.errors import ResultsError
 from readerstudy.results.export_figures import File, LeftOut, Numbers, figure_files, figure_name
 from readerstudy.results.imrmc import imrmc_text
 from readerstudy.results.methods import methods, protocol_document
+from readerstudy.results.primary.sheet import primary_sheet
 from readerstudy.results.supplement.numbers import supplements
 from readerstudy.results.tables import study_tables
 from readerstudy.scoring.models import ModelVersion
@@ -76,7 +77,7 @@ def _content(tables: StudyTables, results: StudyResults, numbers: Numbers) -> It
     """Every estimate as JSON, and every table as CSV."""
     yield File("results.json", to_json({**encode(results), "supplements": numbers}).encode())
     known = taxonomy()
-    made = [sheets.taxonomy(known)]
+    made = [primary_sheet(results.primary), sheets.taxonomy(known)]
     classes = next((t.model.by_class for t in tables.tests if t.model is not None and t.model.by_class), None)
     if classes is not None:
         made.append(sheets.classes(classes))

@@ -22,7 +22,8 @@ from readerstudy.results.encoding import encode
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.exported import MANIFEST, Exported, analysis_plan, taxonomy_of, test_tables
 from readerstudy.results.primary.numbers import primary_analysis
-from readerstudy.results.sheets import SHEETS
+from readerstudy.results.primary.sheet import primary_sheet
+from readerstudy.results.sheets import SHEETS, Sheet
 from readerstudy.results.supplement.confusions import mean_of_pictures
 from readerstudy.results.supplement.numbers import supplements
 
@@ -103,6 +104,7 @@ def _compare_results(export: Exported, found: Comparison) -> None:
     found.compare("results.json tests", recorded["tests"], encode(results))
     primary = primary_analysis(plan, tables)
     found.compare("results.json primary", recorded["primary"], encode(primary))
+    _compare_sheet("primary.csv", export, primary_sheet(primary), found)
     _compare_provenance(recorded["provenance"], export.json(MANIFEST), taxonomy_of(export).sha256, found)
     found.compare(
         "results.json supplements",
@@ -113,10 +115,12 @@ def _compare_results(export: Exported, found: Comparison) -> None:
     )
     for result, table in zip(results, tables, strict=True):
         for name in DERIVED:
-            file = f"test-{table.position}/{name}.csv"
-            computed = SHEETS[name](result, table).to_csv().decode()
-            found.compare(file, list(_cells(export.read(file).decode())), list(_cells(computed)))
+            _compare_sheet(f"test-{table.position}/{name}.csv", export, SHEETS[name](result, table), found)
         _compare_scores(table, found)
+
+
+def _compare_sheet(file: str, export: Exported, computed: Sheet, found: Comparison) -> None:
+    found.compare(file, list(_cells(export.read(file).decode())), list(_cells(computed.to_csv().decode())))
 
 
 def _compare_scores(table: TestTable, found: Comparison) -> None:

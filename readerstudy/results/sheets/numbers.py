@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from readerstudy.results.analysis import TestResult
 from readerstudy.results.arrays import TestTable
+from readerstudy.results.primary.roles import EXPLORATORY
 from readerstudy.results.sheets.sheet import Cell, Row, Sheet
 from readerstudy.results.stats import Estimate, RocCurve
 
@@ -49,10 +50,11 @@ def readers(test: TestResult, table: TestTable) -> Sheet:
                 row += [estimate.value, estimate.low, estimate.high]
                 if number < _PROPORTIONS:
                     row += [estimate.exact_low, estimate.exact_high]
-            rows.append((*row, point.note))
-    return Sheet("readers", (*columns, ("note", "what is undefined, left out or fragile")), tuple(rows))
+            rows.append((*row, point.note, question.roles["readers"]))
+    return Sheet("readers", (*columns, ("note", "what is undefined, left out or fragile"), ROLE), tuple(rows))
 
 
+ROLE = ("role", "what the number is in the study's plan: secondary or exploratory; the primary one: primary.csv")
 _QUANTITY = (("quantity", "what is estimated"), ("value", "the estimate"))
 _LIMITS = (
     ("low", "lower confidence limit"), ("high", "upper confidence limit"), ("level", "confidence level"),
@@ -65,30 +67,32 @@ def summary(test: TestResult, table: TestTable) -> Sheet:
     """The average reader of each question, the model's areas, and the model at the average reader."""
     rows: list[Row] = []
     for question in test.questions:
-        average = question.average
+        average, role = question.average, question.roles["readers"]
         for name, estimate, sd in (
             ("sensitivity", average.sensitivity, average.sensitivity_sd),
             ("specificity", average.specificity, average.specificity_sd),
         ):
-            rows.append((question.position, f"average reader's {name}", *_estimate_cells(estimate, sd)))
+            rows.append((question.position, f"average reader's {name}", *_estimate_cells(estimate, sd), role))
         if question.model_at_average is not None:
             at = question.model_at_average
-            rows.append((question.position, "model's sensitivity", *_estimate_cells(at.sensitivity)))
-            rows.append((question.position, "model's specificity", *_estimate_cells(at.specificity)))
+            rows.append((question.position, "model's sensitivity", *_estimate_cells(at.sensitivity), EXPLORATORY))
+            rows.append((question.position, "model's specificity", *_estimate_cells(at.specificity), EXPLORATORY))
         if question.n_compared:
             share = question.n_below / question.n_compared
             cells = _estimate_cells(Estimate(share, math.nan, math.nan, method="", n=question.n_compared))
-            rows.append((question.position, "share of readers below the model's curve", *cells))
+            rows.append((question.position, "share of readers below the model's curve", *cells, EXPLORATORY))
     if test.model is not None:
         for name, curve in (("AUC, cases read", test.model.sample), ("AUC, full set", test.model.full)):
             if curve is not None:
-                rows.append((None, name, *_estimate_cells(curve.auc)))
-        rows.append((None, "AUC, cases read minus full set", *_estimate_cells(test.model.difference)))
+                rows.append((None, name, *_estimate_cells(curve.auc), test.model.role))
+        difference = _estimate_cells(test.model.difference)
+        rows.append((None, "AUC, cases read minus full set", *difference, test.model.role))
     columns = (
         ("question", "number of the question; empty for the model alone"),
         *_QUANTITY,
         ("sd", "standard deviation between readers (divisor n - 1)"),
         *_LIMITS,
+        ROLE,
     )
     return Sheet("summary", columns, tuple(rows))
 
@@ -103,18 +107,19 @@ def curve(test: TestResult, table: TestTable) -> Sheet:
     rows: list[Row] = []
     if test.model is not None:
         for name, drawn in (("cases read", test.model.sample), ("full set", test.model.full)):
-            rows += _curve_rows(name, drawn)
+            rows += _curve_rows(name, drawn, test.model.role)
     columns = (
         ("set", "cases read: those that the readers saw; full set: every image that they were drawn from"),
         ("threshold", "a case is positive when its score is at least this; empty: above every score"),
         ("sensitivity", "at this threshold"),
         ("specificity", "at this threshold"),
+        ROLE,
     )
     return Sheet("curve", columns, tuple(rows))
 
 
-def _curve_rows(name: str, drawn: RocCurve | None) -> Iterator[Row]:
+def _curve_rows(name: str, drawn: RocCurve | None, role: str) -> Iterator[Row]:
     if drawn is not None:
         columns = (drawn.thresholds.tolist(), drawn.tpr.tolist(), drawn.specificity.tolist())
         for threshold, sensitivity, specificity in zip(*columns, strict=True):
-            yield name, threshold, sensitivity, specificity
+            yield name, threshold, sensitivity, specificity, role

@@ -108,8 +108,10 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Supplement:
-    """What a test's own page shows of one question. None where there is no model, or too few readers."""
+    """What a test's own page shows of one question. None where there is no model, or too few readers. ``roles``: what
+    each quantity is in the study's plan, secondary or exploratory; what is not named there is exploratory."""
 
+    roles: dict[str, str]
     codes: tuple[str, ...]
     against: AgainstReaders | None
     agreement: Agreement | None
@@ -143,6 +145,7 @@ def supplement(table: TestTable, test: TestResult, position: int | None = None, 
     model = against.at_specificity if against else None
     called = called_at(scores, model.threshold) if scores is not None and model else None
     return Supplement(
+        roles=result.roles,
         codes=codes,
         against=against,
         agreement=agreement(said, seed=seed) if len(chosen) > 1 else None,

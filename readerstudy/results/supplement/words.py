@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from readerstudy.results.analysis import TestResult
 from readerstudy.results.captions import estimate, number
+from readerstudy.results.primary.roles import NAMED, role_of_figure
 from readerstudy.results.stats import StandaloneTest
 from readerstudy.results.supplement.confusions import Confusions
 from readerstudy.results.supplement.flow import Flow, FlowStep
@@ -27,6 +28,7 @@ TITLES = {
     "pace": gettext_lazy("Time and accuracy over position"),
     "subgroups": gettext_lazy("Subgroups"),
 }
+NO_RESULT = ("flow", "taxonomy")  # no outcome of the study: they have no role in its plan
 _STAGES = {
     "images": gettext_lazy("Images in the set"),
     "eligible": gettext_lazy("Eligible images"),
@@ -50,8 +52,12 @@ _REASONS = {
 
 
 def caption(figure: str, test: TestResult, numbers: Supplement) -> str:
-    """What the figure of this name shows, n and method, in sentences."""
-    return " ".join(_WORDS[figure](test, numbers))
+    """What the figure of this name shows, n and method, in sentences, and what it is in the study's plan."""
+    words = " ".join(_WORDS[figure](test, numbers))
+    if not words or figure in NO_RESULT:
+        return words
+    is_named = role_of_figure(numbers.roles, figure) == NAMED
+    return f"{words} {_('Secondary.') if is_named else _('Exploratory.')}"
 
 
 def alternative_text(figure: str, test: TestResult, numbers: Supplement) -> str:
@@ -197,7 +203,7 @@ def _subgroups(test: TestResult, numbers: Supplement) -> list[str]:
         _("Case subgroups: the average of %(n)d readers (Obuchowski-Rockette, readers and cases random) and the model's AUC (DeLong). The estimates of the readers share readers, so their tests take subgroups as independent, which is conservative.")  # noqa: E501
         % {"n": len(numbers.codes)},
         _("Reader subgroups read the same cases, which are held fixed: means with t intervals over readers, Welch's tests."),  # noqa: E501
-        _("The number of subgroups makes single differences likely by chance: see the adjusted p values. Exploratory."),
+        _("The number of subgroups makes single differences likely by chance: see the adjusted p values."),
     ]  # fmt: skip
 
 
