@@ -30,7 +30,7 @@ def pytest_configure() -> None:
 
 GROWING_TABLES = (
     "accounts_auditentry", "studies_protocolversion", "studies_case", "studies_caseimage", "readers_consent",
-    "readers_profile", "readings_item", "readings_answer", "scoring_score",
+    "readers_profile", "readings_item", "readings_answer", "scoring_score", "scoring_features", "scoring_saliencymap",
 )  # fmt: skip
 
 
