@@ -13,7 +13,7 @@ from readerstudy.results.stats import (
     Estimate,
     adjust_p,
     against_bound,
-    at_matched,
+    average_matched,
     average_reader,
     delong,
     mcnemar_reader_vs_model,
@@ -210,17 +210,15 @@ def _against_stated(plan: Plan, truth: Ints, scores: Floats) -> _Found:
 
 
 def _matched(plan: Plan, truth: Ints, scores: Floats, said: Floats) -> _Found:
-    found = at_matched(
-        truth, scores, said, over="readers and cases", replicates=plan.replicates, seed=plan.seed, level=1 - plan.alpha
-    )
-    point, threshold = found.average, _threshold(plan, truth, scores, said)
+    point, note = average_matched(truth, scores, said, replicates=plan.replicates, seed=plan.seed, level=1 - plan.alpha)
+    threshold = _threshold(plan, truth, scores, said)
     if plan.endpoint == planned.SENSITIVITY:
         model, reader, difference = point.model_sensitivity, point.sensitivity, point.sensitivity_difference
         se = point.sensitivity_se
     else:
         model, reader, difference = point.model_specificity, point.specificity, point.specificity_difference
         se = point.specificity_se
-    return _Found(model.value, reader, difference.noted(found.note), se, math.inf, threshold)
+    return _Found(model.value, reader, difference.noted(note), se, math.inf, threshold)
 
 
 def _obuchowski_rockette(plan: Plan, truth: Ints, scores: Floats, said: Floats) -> _Found:

@@ -41,7 +41,7 @@ from readerstudy.results.stats.estimate import Estimate, Proportion, StatsError,
 from readerstudy.results.stats.intervals import mean_interval, proportion, proportion_limits, proportions
 from readerstudy.results.stats.krippendorff import krippendorff_alpha
 from readerstudy.results.stats.margin import against_bound
-from readerstudy.results.stats.matched import Matched, MatchedPoint, at_matched
+from readerstudy.results.stats.matched import Matched, MatchedPoint, at_matched, average_matched
 from readerstudy.results.stats.mcnemar import (
     McNemar,
     adjust_p,
@@ -125,6 +125,7 @@ __all__ = [
     "against_bound",
     "agreement",
     "at_matched",
+    "average_matched",
     "average_reader",
     "binormal",
     "binormal_auc",

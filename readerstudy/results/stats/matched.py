@@ -11,7 +11,6 @@ from scipy import stats as distributions
 
 from readerstudy.results.stats.arrays import (
     FEW_READERS,
-    Bools,
     Floats,
     Ints,
     as_floats,
@@ -21,14 +20,16 @@ from readerstudy.results.stats.arrays import (
     class_size_notes,
     rows_of_cases,
 )
-from readerstudy.results.stats.bootstrap_roc import CurveSteps
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
+from readerstudy.results.stats.matched_draws import (
+    MODEL_SENSITIVITY,
+    MODEL_SPECIFICITY,
+    SENSITIVITY,
+    SPECIFICITY,
+    Match,
+)
 from readerstudy.results.stats.mcnemar import adjust_p
-from readerstudy.results.stats.resampling import CaseSampler, Counts, cluster_codes, draw_counts
-from readerstudy.results.stats.roc import on_curves
-
-# columns of what is drawn for each reader
-SENSITIVITY, SPECIFICITY, MODEL_SENSITIVITY, MODEL_SPECIFICITY = range(4)
+from readerstudy.results.stats.resampling import CaseSampler, cluster_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,57 @@ def at_matched(
     answered. ``over``: what is drawn anew for the average reader, "cases" or "readers and cases"; for one reader it is
     always cases (``clusters``: lesions or patients).
     """
+    match, sampler, answered, notes = _prepared(truth, model, decisions, over, stratified, clusters, level)
+    observed, observed_average = match.observed()
+    replicated, averaged = np.empty((4, match.n_readers, replicates)), np.empty((4, 1, replicates))
+    rng, start = np.random.default_rng(seed), 0
+    for pos, neg in sampler.chunks(replicates, rng):
+        each, mean = match.drawn(pos, neg, match.weights(over, len(pos), rng))
+        replicated[:, :, start : start + len(pos)] = each.transpose(0, 2, 1)
+        averaged[:, 0, start : start + len(pos)] = mean
+        start += len(pos)
+    method = f"bootstrap, percentile, {replicates} replicates over"
+    points = _points(observed[:, 0], replicated, level, f"{method} {sampler.scheme}", answered)
+    adjusted = adjust_p([point.p for point in points], "holm") if points else np.empty(0)
+    average = _average(observed_average, averaged, level, f"{method} {_drawn_over(over, sampler)}", match)
+    return _summary(points, adjusted, average, replicated, level, f"{method} {sampler.scheme}", join_notes(notes))
+
+
+def average_matched(
+    truth: ArrayLike,
+    model: ArrayLike,
+    decisions: ArrayLike,
+    *,
+    over: str = "readers and cases",
+    stratified: bool = True,
+    clusters: ArrayLike | None = None,
+    replicates: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[MatchedPoint, str]:
+    """``at_matched(...).average`` and its note, the same draws and numbers, without a match for each reader."""
+    match, sampler, _answered, notes = _prepared(truth, model, decisions, over, stratified, clusters, level)
+    _each, observed = match.observed()
+    averaged, start = np.empty((4, 1, replicates)), 0
+    rng = np.random.default_rng(seed)
+    for pos, neg in sampler.chunks(replicates, rng):
+        _each, mean = match.drawn(pos, neg, match.weights(over, len(pos), rng), each=False)
+        averaged[:, 0, start : start + len(pos)] = mean
+        start += len(pos)
+    method = f"bootstrap, percentile, {replicates} replicates over {_drawn_over(over, sampler)}"
+    return _average(observed, averaged, level, method, match), join_notes(notes)
+
+
+def _prepared(
+    truth: ArrayLike,
+    model: ArrayLike,
+    decisions: ArrayLike,
+    over: str,
+    stratified: bool,
+    clusters: ArrayLike | None,
+    level: float,
+) -> tuple[Match, CaseSampler, Ints, list[str]]:
+    """What is matched, how cases are drawn, how many each reader answered, and what is to be said of it."""
     check_level(level)
     if over not in ("cases", "readers and cases"):
         raise StatsError(f"over is {over!r}; allowed are 'cases' and 'readers and cases'")
@@ -106,20 +158,6 @@ def at_matched(
     scored = ~np.isnan(scores)
     codes = None if clusters is None else cluster_codes(np.asarray(clusters)[scored], int(scored.sum()))
     actual, scores, said = actual[scored], scores[scored], said[:, scored]
-    match = _Match.of(actual, scores, said)
-    rng = np.random.default_rng(seed)
-    ones = np.ones((1, actual.size), np.int64)
-    observed, observed_average = match.drawn(ones[:, actual], ones[:, ~actual], None)
-    replicated, averaged = np.empty((4, len(said), replicates)), np.empty((4, 1, replicates))
-    sampler, start = CaseSampler(actual, stratified, codes), 0
-    for pos, neg in sampler.chunks(replicates, rng):
-        weights = None
-        if over == "readers and cases":
-            weights = draw_counts(len(said), len(said), len(pos), rng).astype(float)
-        each, mean = match.drawn(pos, neg, weights)
-        replicated[:, :, start : start + len(pos)] = each.transpose(0, 2, 1)
-        averaged[:, 0, start : start + len(pos)] = mean
-        start += len(pos)
     notes = [*class_size_notes(int(actual.sum()), int((~actual).sum()))]
     if not scored.all():
         notes.append(f"{int((~scored).sum())} cases without a model score left out")
@@ -127,117 +165,17 @@ def at_matched(
         notes.append("answers are missing: each reader is matched on the cases that he or she answered")
     if over == "readers and cases" and len(said) < FEW_READERS:
         notes.append(f"only {len(said)} readers (fewer than {FEW_READERS}): no sound inference to other readers")
-    answered = (~np.isnan(said)).sum(axis=1)
-    method = f"bootstrap, percentile, {replicates} replicates over"
-    points = _points(observed[:, 0], replicated, level, f"{method} {sampler.scheme}", answered)
-    adjusted = adjust_p([point.p for point in points], "holm") if points else np.empty(0)
-    (average,) = _points(
-        observed_average,
-        averaged,
-        level,
-        f"{method} {over.removesuffix('cases')}{sampler.scheme}",
-        np.array([actual.size]),
-    )
-    return _summary(points, adjusted, average, replicated, level, f"{method} {sampler.scheme}", join_notes(notes))
+    sampler = CaseSampler(actual, stratified, codes)
+    return Match.of(actual, scores, said), sampler, (~np.isnan(said)).sum(axis=1), notes  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Group:
-    """Readers who answered the same cases: where these stand among the positives and the negatives, who said yes to
-    which positive (readers, m) and no to which negative (readers, n), and the model's scores on these cases."""
-
-    readers: Ints
-    positives: Ints
-    negatives: Ints
-    yes: Floats
-    no: Floats
-    steps: CurveSteps
-
-    def drawn(self, pos: Counts, neg: Counts) -> Floats:
-        """Their points and the model's at the match, for counts of all cases: (4, b, readers)."""
-        one = pos if self.positives.size == pos.shape[1] else np.take(pos, self.positives, axis=1)
-        other = neg if self.negatives.size == neg.shape[1] else np.take(neg, self.negatives, axis=1)
-        found = one.astype(float) @ self.yes.T
-        spared = other.astype(float) @ self.no.T
-        fp, tp = self.steps.running(one, other)
-        n_pos, n_neg = one.sum(axis=1, keepdims=True), other.sum(axis=1, keepdims=True)
-        columns = [_share(found, n_pos), _share(spared, n_neg)]
-        # in counts: at as many false positives as the reader, how many true ones has the model, and the reverse
-        columns.append(_share(_curve_at(n_neg - spared, fp, tp), n_pos))
-        missed, right = (n_pos - tp)[:, ::-1], (n_neg - fp)[:, ::-1]
-        columns.append(_share(_curve_at(n_pos - found, missed, right), n_neg))
-        out = np.stack(columns)
-        out[:, ((n_pos == 0) | (n_neg == 0))[:, 0]] = NAN
-        return out
+def _drawn_over(over: str, sampler: CaseSampler) -> str:
+    return f"{over.removesuffix('cases')}{sampler.scheme}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Match:
-    """What is needed to redo the match on counts of cases."""
-
-    truth: Bools
-    n_readers: int
-    whole: CurveSteps
-    groups: tuple[_Group, ...]
-
-    @classmethod
-    def of(cls, truth: Bools, scores: Floats, said: Floats) -> _Match:
-        groups = []
-        known: dict[bytes, list[int]] = {}
-        for reader, pattern in enumerate(np.packbits(~np.isnan(said), axis=1)):
-            known.setdefault(pattern.tobytes(), []).append(reader)
-        for members in known.values():
-            readers = np.array(members, np.intp)
-            answered = ~np.isnan(said[readers[0]])
-            own = said[readers][:, answered]
-            positive = truth[answered]
-            groups.append(
-                _Group(
-                    readers, np.flatnonzero(answered[truth]), np.flatnonzero(answered[~truth]),
-                    own[:, positive], 1 - own[:, ~positive], CurveSteps.of(positive, scores[answered]),
-                )
-            )  # fmt: skip
-        return cls(truth, len(said), CurveSteps.of(truth, scores), tuple(groups))
-
-    def drawn(self, pos: Counts, neg: Counts, weights: Floats | None) -> tuple[Floats, Floats]:
-        """Readers (4, b, r) and their average (4, b), weighted by how often each reader was drawn (b, r)."""
-        out = np.empty((4, len(pos), self.n_readers))
-        for group in self.groups:
-            out[:, :, group.readers] = group.drawn(pos, neg)
-        points = out[:2]
-        defined = ~np.isnan(points[0] + points[1])
-        used = defined.astype(float) if weights is None else np.where(defined, weights, 0.0)
-        total = used.sum(axis=1)
-        sums = np.stack([np.vecdot(used, np.where(defined, point, 0.0)) for point in points])
-        mean = np.divide(sums, total, out=np.full(sums.shape, NAN), where=total > 0)
-        return out, np.concatenate([mean, _model_at(mean, *self.whole.curves(pos, neg))])
-
-
-def _share(count: Floats, total: Floats) -> Floats:
-    return np.divide(count, total, out=np.full(count.shape, NAN), where=total > 0)
-
-
-def _curve_at(wanted: Floats, x: Floats, y: Floats) -> Floats:
-    """Where curves of counts (b, k), x rising, stand at whole numbers ``wanted`` (b, r) of x: the largest y there, or
-    linear between points. By a table of every x, so that its cost does not depend on the readers."""
-    b, k = x.shape
-    size = int(x[:, -1].max()) + 1
-    steps = (np.arange(b)[:, np.newaxis] * size + x.astype(np.intp)).ravel()
-    last = np.cumsum(np.bincount(steps, minlength=b * size).reshape(b, size), axis=1) - 1
-    after = np.minimum(last + 1, k - 1)
-    x0, x1, y0, y1 = (np.take_along_axis(array, at, axis=1) for array in (x, y) for at in (last, after))
-    width = x1 - x0
-    share = np.divide(np.arange(size) - x0, width, out=np.zeros(width.shape), where=width > 0)
-    table = y0 + np.clip(share, 0.0, 1.0) * (y1 - y0)
-    return np.take_along_axis(table, np.clip(wanted, 0, size - 1).astype(np.intp), axis=1)
-
-
-def _model_at(points: Floats, fpr: Floats, tpr: Floats) -> Floats:
-    """The model's sensitivity and specificity at one point of each curve: (2, b) of (2, b), curves (b, k)."""
-    sensitivity, specificity = points
-    return np.stack([
-        on_curves(1 - specificity, fpr, tpr), on_curves(1 - sensitivity, (1 - tpr)[:, ::-1], (1 - fpr)[:, ::-1])
-    ])  # fmt: skip
+def _average(observed: Floats, drawn: Floats, level: float, method: str, match: Match) -> MatchedPoint:
+    (average,) = _points(observed, drawn, level, method, np.array([match.truth.size]))
+    return average
 
 
 def _points(observed: Floats, drawn: Floats, level: float, method: str, answered: Ints) -> list[MatchedPoint]:
