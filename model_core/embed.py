@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import argparse
 import csv
-import hashlib
 import io
-import json
-import shutil
-import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model_core.feature_parts import PART, FeatureParts
 from model_core.files import write_atomically
-from model_core.listing import Listed, listed_pictures, stamps
+from model_core.listing import Listed, listed_pictures
 from model_core.manifest import DataError
 from model_core.provenance import sha256_of, write_record
 from model_core.tsne import check_tsne, tsne
@@ -27,7 +23,6 @@ if TYPE_CHECKING:
     from model_core.embedding import Embedder
 
 FEATURES = 2048
-PART = 1024  # pictures between two writes: what an interruption costs at most
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,13 +58,13 @@ def run(args: argparse.Namespace) -> int:
     if args.tsne:
         check_tsne(len(listed), args.perplexity)  # before the work, not after it
     embedder = Embedder.load(args.model, args.device, args.precision)
-    parts = _Parts(args.out.with_name(f"{args.out.name}.parts"))
-    settings = f"{sha256_of(args.model)} {embedder.device.type} {embedder.precision}"
+    settings = [sha256_of(args.model), embedder.device.type, embedder.precision]
+    parts = FeatureParts(args.out.with_name(f"{args.out.name}.parts"), settings)
     files = [args.tsne] if args.tsne else []
     try:
         args.out.parent.mkdir(parents=True, exist_ok=True)
         parts.folder.mkdir(exist_ok=True)
-        features, reasons = _embedded(embedder, listed, parts, settings, args)
+        features, reasons = _embedded(embedder, listed, parts, args)
         _write(args.out, features, listed)
         if args.tsne:
             _write_tsne(args.tsne, features, listed, seed=args.seed, perplexity=args.perplexity)
@@ -90,32 +85,8 @@ def run(args: argparse.Namespace) -> int:
     return 1 if reasons else 0
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """What a run has done so far, in a folder beside its output: a file for each `PART` pictures."""
-
-    folder: Path
-
-    def load(self, digest: str) -> tuple[NDArray[np.float32], dict[int, str]] | None:
-        path = self.folder / f"{digest}.npz"
-        try:
-            with np.load(path) as stored:
-                reasons = json.loads(str(stored["reasons"]))
-                return stored["features"], {int(i): reason for i, reason in reasons.items()}
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile):  # absent, or not whole
-            return None
-
-    def save(self, digest: str, features: NDArray[np.float32], reasons: dict[int, str]) -> None:
-        content = io.BytesIO()
-        np.savez(content, features=features, reasons=np.array(json.dumps(reasons)))
-        write_atomically(self.folder / f"{digest}.npz", content.getvalue())
-
-    def remove(self) -> None:
-        shutil.rmtree(self.folder)
-
-
 def _embedded(
-    embedder: Embedder, listed: Sequence[Listed], parts: _Parts, settings: str, args: argparse.Namespace
+    embedder: Embedder, listed: Sequence[Listed], parts: FeatureParts, args: argparse.Namespace
 ) -> tuple[NDArray[np.float32], dict[int, str]]:
     """((n, 2048), a file in the folder of parts; {index: reason})."""
     from tqdm import tqdm
@@ -125,8 +96,7 @@ def _embedded(
     reasons: dict[int, str] = {}
     with tqdm(total=len(listed), unit=" pictures", desc="Features") as bar:
         for start, chosen in _slices(listed):
-            digest = hashlib.sha256(json.dumps([settings, start, stamps(chosen)]).encode()).hexdigest()[:32]
-            found = parts.load(digest)
+            found = parts.load(start, chosen)
             if found is None:
                 values = np.empty((len(chosen), FEATURES), np.float32)
                 failed: dict[int, str] = {}
@@ -137,7 +107,7 @@ def _embedded(
                     if failed and args.bad_images == "refuse":
                         index, reason = next(iter(failed.items()))
                         raise DataError(f"{chosen[index].path}: {reason}")
-                parts.save(digest, values, failed)
+                parts.save(start, chosen, values, failed)
                 found = values, failed
             else:
                 bar.update(len(chosen))
