@@ -23,7 +23,7 @@ COMMANDS = {
     "fit-head": ("model_core.fit", "fit the last layer of an Inception v3 on labelled pictures"),
     "labels": ("model_core.labels.command", "read the publishers' label files into one manifest"),
     "partition": ("model_core.partition", "turn a taxonomy and image counts into training classes"),
-    "predict": ("model_core.predict", "write the probabilities of a folder of pictures"),
+    "predict": ("model_core.predict.command", "write the probabilities of a folder, a ZIP or a manifest of pictures"),
     "saliency": ("model_core.saliency_pictures", "show which pixels a prediction hangs on"),
     "split": ("model_core.split.command", "split a manifest so that one lesion, patient or picture stays on one side"),
     "taxonomy": ("model_core.convert", "check a taxonomy, print its levels, convert other people's"),

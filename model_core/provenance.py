@@ -18,7 +18,7 @@ from model_core import __version__
 
 PACKAGES = (
     "numpy", "scipy", "scikit-learn", "pillow", "faiss-cpu", "openTSNE", "torch", "torchvision", "onnx", "onnxscript",
-    "onnxruntime",
+    "onnxruntime", "pyarrow",
 )  # fmt: skip
 
 
