@@ -27,17 +27,17 @@ class Projection:
 
     def __init__(self, sample: NDArray[np.floating], dimensions: int, *, power: float = 0.5) -> None:
         """sample: (m, d). dimensions: at most min(m, d) - 1 are kept. power: 0.5 whitens fully, 0.25 half way."""
-        values = np.asarray(sample, np.float64)
-        self.mean = values.mean(axis=0)
-        centred = values - self.mean
+        centred = np.array(sample, np.float64)
+        self.mean = centred.mean(axis=0)
+        centred -= self.mean  # in place: with 20,000 x 2,048 a copy would be 330 MB
         kept = max(1, min(dimensions, *np.subtract(centred.shape, 1)))
-        if len(values) < values.shape[1]:  # the small side of the data decides the size of the eigenproblem
+        if len(centred) < centred.shape[1]:  # the small side of the data decides the size of the eigenproblem
             variance, left = np.linalg.eigh(centred @ centred.T)
             axes = centred.T @ left[:, ::-1][:, :kept] / np.sqrt(np.maximum(variance[::-1][:kept], 1e-12))
         else:
             variance, right = np.linalg.eigh(centred.T @ centred)
             axes = right[:, ::-1][:, :kept]
-        scale = np.maximum(variance[::-1][:kept] / len(values), 1e-12) ** power
+        scale = np.maximum(variance[::-1][:kept] / len(centred), 1e-12) ** power
         self.axes = (axes / scale).astype(np.float32)
 
     def __call__(self, features: NDArray[np.floating]) -> Floats:
@@ -61,7 +61,8 @@ def whitened(features: NDArray[np.floating], dimensions: int = 256, *, seed: int
     """(n, d) features of a network, float16 or float32 -> (n, <= dimensions) float32, ready for a cosine.
 
     Raw features of skin are alike to within a few per cent (median cosine of strangers 0.7); whitened they are not (0).
-    130,000 x 2,048 need 64 MB beyond the input, which may be a memory map, and the 133 MB of the result.
+    The components are learnt from 20,000 rows at most, which takes 0.65 GB; the result of 130,000 is 133 MB; the input
+    may be a memory map, however many rows it has.
     """
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.choice(len(features), min(len(features), 5 * SAMPLE), replace=False))

@@ -49,6 +49,24 @@ def join(pictures: list[Image.Image]) -> Components:
     )
 
 
+def test_patients_of_pad_ufes_20_never_straddle(shared_data: Path) -> None:
+    """The publisher's whole file: patients with several lesions, and lesions with several photographs."""
+    rows = read_labels([shared_data / "labels" / "PAD-UFES-20_metadata.csv"]).rows
+    patients, lesions = [row.patient_id for row in rows], [row.lesion_id for row in rows]
+    several = {patient for patient, n in Counter(patients).items() if n > 1}
+    assert len(several) == 544  # of 1,373, counted in the file with awk
+    components = similarity_components(len(rows), keys={"patient": patients, "lesion": lesions})
+    labels = [row.diagnosis for row in rows]
+    for split in (
+        grouped_folds(components.of, labels, folds=9, seed=0),
+        grouped_parts(components.of, labels, fractions=FRACTIONS, seed=0),
+    ):
+        sides: dict[str, set[str]] = defaultdict(set)
+        for patient, side in zip(patients, split.tolist(), strict=True):
+            sides[patient].add(str(side))
+        assert [patient for patient in several if len(sides[patient]) > 1] == []
+
+
 @pytest.fixture(scope="module")
 def planted(shared_data: Path) -> tuple[Components, list[tuple[int, str]]]:
     """24 real images and six changed copies of each; (original, change) of each copy, in order."""
