@@ -80,6 +80,16 @@ class CaseTable:
     def n(self) -> int:
         return len(self.ids)
 
+    def only(self, index: int) -> "CaseTable":
+        """The one case at ``index``."""
+        one, mine = slice(index, index + 1), np.flatnonzero(self.picture_case == index)
+        return CaseTable(
+            ids=self.ids[one], numbers=self.numbers[one], truth=self.truth[one], diagnoses=self.diagnoses[one],
+            confirmations=self.confirmations[one], modalities=self.modalities[one],
+            picture_case=np.zeros(mine.size, np.int64), picture_image=self.picture_image[mine],
+            picture_uuids=tuple(self.picture_uuids[i] for i in mine.tolist()),
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuestionTable:
