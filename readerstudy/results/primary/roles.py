@@ -23,7 +23,8 @@ def role_of_model(plan: Plan | None) -> str:
     return roles_of(plan)["auc"]
 
 
-# The figures of a test's own page, by name -> what their numbers are; all others are exploratory.
+NO_RESULT = ("flow", "taxonomy")  # figures that show no outcome of the study: they have no role in its plan
+# The other figures of a test's own page, by name -> what their numbers are; what is not here is exploratory.
 FIGURES = {
     "forest": "each reader", "agreement": "agreement", "pooled": "pooled", "calibration": "calibration",
     "decision-curve": "decisions", "excisions": "decisions", "subgroups": "subgroups",
@@ -31,5 +32,7 @@ FIGURES = {
 
 
 def role_of_figure(roles: dict[str, str], figure: str) -> str:
-    """The role of a figure of a test's own page, from the ``roles`` of its question."""
+    """The role of a figure of a test's own page, from the ``roles`` of its question; empty: it has none."""
+    if figure in NO_RESULT:
+        return ""
     return roles.get(FIGURES.get(figure, ""), EXPLORATORY)

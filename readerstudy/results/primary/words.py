@@ -19,8 +19,8 @@ ROLES = {
 
 
 def role(name: str) -> str:
-    """A role as the page shows it."""
-    return str(ROLES[name])
+    """A role as the page shows it; empty where there is none."""
+    return str(ROLES[name]) if name else ""
 
 
 def decision(plan: Plan, found: str) -> str:

@@ -28,7 +28,6 @@ TITLES = {
     "pace": gettext_lazy("Time and accuracy over position"),
     "subgroups": gettext_lazy("Subgroups"),
 }
-NO_RESULT = ("flow", "taxonomy")  # no outcome of the study: they have no role in its plan
 _STAGES = {
     "images": gettext_lazy("Images in the set"),
     "eligible": gettext_lazy("Eligible images"),
@@ -54,10 +53,10 @@ _REASONS = {
 def caption(figure: str, test: TestResult, numbers: Supplement) -> str:
     """What the figure of this name shows, n and method, in sentences, and what it is in the study's plan."""
     words = " ".join(_WORDS[figure](test, numbers))
-    if not words or figure in NO_RESULT:
+    role = role_of_figure(numbers.roles, figure)
+    if not words or not role:
         return words
-    is_named = role_of_figure(numbers.roles, figure) == NAMED
-    return f"{words} {_('Secondary.') if is_named else _('Exploratory.')}"
+    return f"{words} {_('Secondary.') if role == NAMED else _('Exploratory.')}"
 
 
 def alternative_text(figure: str, test: TestResult, numbers: Supplement) -> str:
@@ -82,7 +81,7 @@ def flow_reason(reason: str) -> str:
 def variant(test: StandaloneTest) -> str:
     """What one of the three tests against the average reader holds for, in words."""
     texts = {
-        "1T-RRRC": _("other readers and other cases (readers and cases random; main result)"),
+        "1T-RRRC": _("other readers and other cases (readers and cases random)"),
         "1T-RRFC": _("other readers, these cases (readers random, cases fixed)"),
         "1T-FRRC": _("these readers, other cases (readers fixed, cases random)"),
     }

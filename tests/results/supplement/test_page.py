@@ -36,7 +36,7 @@ def test_the_page_shows_what_stands_behind_the_figure(unblinded: Worked, researc
     page = response.content.decode()
     assert "Fleiss&#x27; kappa" in page
     assert "Fewer than 5 complete readers (2)" in page
-    assert "readers and cases random; main result" in page
+    assert "other readers and other cases (readers and cases random)" in page
     assert "Brier score" in page
     assert "browsers&#x27; clocks (not the server&#x27;s)" in page
     forest = json.loads(page.split('id="figure-forest" type="application/json">')[1].split("</script>")[0])
