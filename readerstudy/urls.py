@@ -9,7 +9,10 @@ from readerstudy.readings import tally
 from readerstudy.readings import views as readings
 from readerstudy.readings.api import ReadingView
 from readerstudy.results import views as results
+from readerstudy.results import waiting
 from readerstudy.results.api import ResultsView
+from readerstudy.results.checklists import views as checklists
+from readerstudy.results.explained import views as explained
 from readerstudy.results.home import home
 from readerstudy.results.primary import views as primary
 from readerstudy.results.supplement import views as supplement
@@ -68,7 +71,28 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:pk>/results/look/", results.look, name="results-look"),
     path("studies/<int:pk>/results/primary.<str:fmt>", primary.primary_table, name="results-primary"),
     path("studies/<int:pk>/results/export.zip", results.export_zip, name="results-export"),
+    path("studies/<int:pk>/results/computing/<int:computation_pk>/", waiting.computation, name="computation"),
+    path("studies/<int:pk>/results/computing/<int:computation_pk>/stop/", waiting.stop, name="computation-stop"),
+    path("studies/<int:pk>/results/computing/<int:computation_pk>/again/", waiting.again, name="computation-again"),
+    path("studies/<int:pk>/results/checklists/", checklists.checklists, name="results-checklists"),
+    path(
+        "studies/<int:pk>/results/checklists/<str:checklist>.<str:fmt>",
+        checklists.checklist,
+        name="results-checklist",
+    ),
     path("studies/<int:pk>/results/<int:test_pk>/", supplement.test_page, name="results-test"),
+    path("studies/<int:pk>/results/<int:test_pk>/explained/", explained.explained_page, name="results-explained"),
+    path("studies/<int:pk>/results/<int:test_pk>/explained/request/", explained.explain, name="results-explain"),
+    path(
+        "studies/<int:pk>/results/<int:test_pk>/explained/<str:figure>.<figureformat:fmt>",
+        explained.explained_figure,
+        name="results-explained-figure",
+    ),
+    path(
+        "studies/<int:pk>/results/<int:test_pk>/saliency/<int:case>.png",
+        explained.saliency_map,
+        name="results-saliency",
+    ),
     path("studies/<int:pk>/results/<int:test_pk>/roc.<str:fmt>", results.figure, name="results-figure"),
     path(
         "studies/<int:pk>/results/<int:test_pk>/<str:figure>.<figureformat:fmt>",

@@ -1,26 +1,29 @@
 """Everything about a study's results as files: enough to compute each number and each figure again, without us."""
 
+import functools
 import hashlib
 import itertools
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
+from django.utils.translation import gettext as _
+
 from readerstudy.images.truth import taxonomy
-from readerstudy.results import sheets
-from readerstudy.results.analysis import StudyResults, analyse
+from readerstudy.results import computing, sheets
+from readerstudy.results.analysis import StudyResults
 from readerstudy.results.arrays import StudyTables, TestTable
 from readerstudy.results.encoding import encode, to_json
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.export_figures import File, LeftOut, Numbers, figure_files, figure_name
 from readerstudy.results.imrmc import imrmc_text
 from readerstudy.results.methods import methods, protocol_document
+from readerstudy.results.parts import Step
 from readerstudy.results.primary.sheet import primary_sheet
-from readerstudy.results.supplement.numbers import supplements
 from readerstudy.results.tables import study_tables
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study
@@ -29,16 +32,25 @@ __all__ = ["FORMAT", "File", "LeftOut", "figure_name", "files_of", "write_folder
 
 FORMAT = "readerstudy export 1"
 MANIFEST = "manifest.json"
+ATTEMPTS = 3  # answers may come in while an open study is exported
+Watch = Callable[[str, int, int], None]  # what is computed, parts done, parts in all
 EPOCH = (1980, 1, 1, 0, 0, 0)  # ZIP's first day: the same content gives the same archive
 
 
-def files_of(study: Study, model_version: ModelVersion | None) -> Iterator[File]:
-    """Every file of the export, the manifest last. Names are relative paths with `/`."""
-    tables = study_tables(study, model_version, detailed=True)
-    results = analyse(tables)
-    numbers = {
-        str(test.position): supplements(table, test) for test, table in zip(results.tests, tables.tests, strict=True)
-    }
+def files_of(study: Study, model_version: ModelVersion | None, *, here: Watch | None = None) -> Iterator[File]:
+    """Every file of the export, the manifest last. Names are relative paths with `/`.
+
+    ``here``: compute what is missing in this process, whatever its size, and say what and how far.
+    Raises: StillComputing where a worker computes it; ResultsError, also where answers came in meanwhile.
+    """
+    for _attempt in range(ATTEMPTS):
+        before = computing.inputs_of(study, model_version)
+        results, numbers = _numbers(study, model_version, here)
+        tables = study_tables(study, model_version, detailed=True)
+        if computing.inputs_of(study, model_version) == before:
+            break
+    else:
+        raise ResultsError(_("Answers came in while the export was made. Make it again, or close the study first."))
     digests: dict[str, str] = {}
     figures, left_out = figure_files(results, numbers)
     for file in itertools.chain(_content(tables, results, numbers), _protocol(study, results), figures):
@@ -47,11 +59,30 @@ def files_of(study: Study, model_version: ModelVersion | None) -> Iterator[File]
     yield File(MANIFEST, _manifest(results, digests, left_out))
 
 
+def _numbers(study: Study, model_version: ModelVersion | None, here: Watch | None) -> tuple[StudyResults, Numbers]:
+    """Every number of every page, found where it was computed before."""
+
+    def step(what: str) -> Step | None:
+        return None if here is None else functools.partial(here, what)
+
+    results = computing.results_of(study, model_version, here=step(_("Results")))
+    numbers: Numbers = {str(test.position): {} for test in results.tests}
+    tests = {test.pk: test for test in study.tests.select_related("study")}
+    for test in results.tests:
+        for question in test.questions:
+            numbers[str(test.position)][str(question.position)] = computing.supplement_of(
+                tests[test.id], question.position, model_version, here=step(f"{test.title}: {question.text}")
+            )
+    return results, numbers
+
+
 def write_zip(study: Study, model_version: ModelVersion | None) -> IO[bytes]:
     """The export as an open temporary ZIP file, rewound; whoever closes it deletes it."""
+    files = iter(files_of(study, model_version))
+    first = next(files)  # before there is a file: what is not computed yet is said here
     target = tempfile.TemporaryFile(suffix=".zip")  # noqa: SIM115 - handed to the caller open
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files_of(study, model_version):
+        for file in itertools.chain([first], files):
             entry = zipfile.ZipInfo(file.name, EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
@@ -60,12 +91,14 @@ def write_zip(study: Study, model_version: ModelVersion | None) -> IO[bytes]:
     return target
 
 
-def write_folder(study: Study, model_version: ModelVersion | None, folder: Path) -> list[str]:
+def write_folder(
+    study: Study, model_version: ModelVersion | None, folder: Path, *, here: Watch | None = None
+) -> list[str]:
     """The export as a folder that is new or empty; returns the names. Raises: ResultsError for any other folder."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ResultsError(f"{folder} is there already and not an empty folder. Name one that is new or empty.")
     names = []
-    for file in files_of(study, model_version):
+    for file in files_of(study, model_version, here=here):
         path = folder / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.content)

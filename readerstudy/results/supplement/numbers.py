@@ -1,14 +1,16 @@
 """Everything behind a test's main figure, as finished numbers: from the plain tables alone."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from readerstudy.results.analysis import COMPLETE, QuestionResult, TestResult
 from readerstudy.results.arrays import QuestionTable, TestTable
+from readerstudy.results.parts import Step, side_by_side
 from readerstudy.results.stats import (
     Agreement,
     Calibration,
@@ -128,10 +130,13 @@ class Supplement:
     notes: tuple[str, ...]
 
 
-def supplement(table: TestTable, test: TestResult, position: int | None = None, *, seed: int = 0) -> Supplement:
+def supplement(
+    table: TestTable, test: TestResult, position: int | None = None, *, seed: int = 0, step: Step | None = None
+) -> Supplement:
     """Every number behind a question of a test (its first, unless ``position`` is given); ``table`` is detailed.
 
-    Only readers who answered every case enter; the others are counted in the notes.
+    Only readers who answered every case enter; the others are counted in the notes. ``step`` is told how many of how
+    many parts are done, and may stop it all by raising.
     """
     index = next((i for i, q in enumerate(test.questions) if q.position == position), 0)
     asked, result = table.questions[index], test.questions[index]
@@ -139,26 +144,30 @@ def supplement(table: TestTable, test: TestResult, position: int | None = None, 
     codes, said = tuple(table.readers[i] for i in chosen), asked.decisions[chosen]
     truth = table.cases.truth
     scores = table.model.case_scores if table.model is not None and not table.model.problem else None
-    against = None
-    if scores is not None and _usable(truth, scores) and chosen:
-        against = _against(truth, scores, said, codes, result, seed)
+    several = len(chosen) > 1
+    parts: dict[str, Callable[[], Any]] = {
+        # the slow ones first: two are computed at a time
+        "difference": lambda: part_minus_full(table, seed=seed),
+        "against": lambda: _against(truth, scores, said, codes, result, seed),
+        "strata": lambda: strata(table, said, chosen, scores),
+        "agreement": lambda: agreement(said, seed=seed) if several else None,
+        "calibration": lambda: _calibration(table),
+        "pace": lambda: pace(table, asked),
+        "vote": lambda: majority_vote(truth, said) if several else None,
+        "decisions": lambda: _decisions(truth, scores, said),
+        "flow": lambda: flow(table.flow, test, result),
+        "summation": lambda: summation(table),
+    }
+    found = side_by_side(parts, step)
+    against = found["against"]
     model = against.at_specificity if against else None
     called = called_at(scores, model.threshold) if scores is not None and model else None
     return Supplement(
+        **found,
         roles=result.roles,
         codes=codes,
-        against=against,
-        agreement=agreement(said, seed=seed) if len(chosen) > 1 else None,
-        vote=majority_vote(truth, said) if len(chosen) > 1 else None,
-        calibration=_calibration(table),
-        decisions=_decisions(truth, scores, said) if scores is not None and _usable(truth, scores) else None,
-        difference=part_minus_full(table, seed=seed),
-        pace=pace(table, asked),
-        strata=strata(table, said, chosen, scores),
         disagreement=_disagreement(table, said, called) if called is not None else None,
-        flow=flow(table.flow, test, result),
         confusions=confusions(table, asked, said, called),
-        summation=summation(table),
         notes=_notes(test, result, asked, len(chosen), against),
     )
 
@@ -185,8 +194,15 @@ def _usable(truth: NDArray[np.int64], scores: Floats) -> bool:
 
 
 def _against(
-    truth: NDArray[np.int64], scores: Floats, said: Floats, codes: tuple[str, ...], result: QuestionResult, seed: int
+    truth: NDArray[np.int64],
+    scores: Floats | None,
+    said: Floats,
+    codes: tuple[str, ...],
+    result: QuestionResult,
+    seed: int,
 ) -> AgainstReaders | None:
+    if scores is None or not _usable(truth, scores) or not codes:
+        return None
     average = result.average
     if not (average.sensitivity.is_defined and average.specificity.is_defined):
         return None
@@ -226,7 +242,9 @@ def _calibration(table: TestTable) -> Calibration | None:
     return calibration(model.full_truth, model.full_scores)
 
 
-def _decisions(truth: NDArray[np.int64], scores: Floats, said: Floats) -> Decisions:
+def _decisions(truth: NDArray[np.int64], scores: Floats | None, said: Floats) -> Decisions | None:
+    if scores is None or not _usable(truth, scores):
+        return None
     positives = (said == 1) & (truth == 1)
     tp, fp = positives.sum(axis=1), ((said == 1) & (truth == 0)).sum(axis=1)
     n = max(truth.size, 1)

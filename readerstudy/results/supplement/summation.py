@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_core.taxonomy import Taxonomy, TrainingClass
-from readerstudy.results.arrays import TestTable
+from readerstudy.results.arrays import CaseTable, ClassTable, TestTable
 from readerstudy.results.supplement.confusions import mean_of_pictures
 
 MOST_CLASSES = 10  # training classes that have a row of their own; the others of a branch share one
@@ -49,19 +49,28 @@ class Summation:
 def summation(table: TestTable, number: int | None = None) -> Summation | None:
     """The case with this number (the first that the model has scored, unless given); None where it has no score, or
     there is no such case, or no model that can score the test."""
-    model, cases = table.model, table.cases
-    if model is None or model.problem or model.by_class is None or not cases.n:
+    model = table.model
+    if model is None or model.problem or model.by_class is None:
         return None
-    classes = model.by_class.classes
-    by_case = mean_of_pictures(model.by_class.probabilities.astype(float), cases.picture_case, cases.n)
+    return summed_up(table.cases, model.by_class, table.positive_nodes, table.negative_nodes, number)
+
+
+def summed_up(
+    cases: CaseTable, said: ClassTable, positive_nodes: Sequence[str], negative_nodes: Sequence[str], number: int | None
+) -> Summation | None:
+    """The same from a model that can score the test."""
+    if not cases.n:
+        return None
+    classes = said.classes
+    by_case = mean_of_pictures(said.probabilities.astype(float), cases.picture_case, cases.n)
     scored = np.flatnonzero(~np.isnan(by_case).any(axis=1))
     wanted = [i for i in scored.tolist() if number is None or cases.numbers[i] == number]
     if not wanted:
         return None
     index = wanted[0]
     probabilities = by_case[index]
-    taxonomy = model.by_class.taxonomy
-    sides = [[*table.positive_nodes], [*table.negative_nodes]]
+    taxonomy = said.taxonomy
+    sides = [[*positive_nodes], [*negative_nodes]]
     positive, negative = (
         float(taxonomy.sum_probabilities(classes, probabilities[np.newaxis], nodes).sum()) for nodes in sides
     )

@@ -45,11 +45,12 @@ def model_table(model_version: ModelVersion, test: Test, cases: CaseTable, *, de
         leaks_checked=can_check_leaks(model_version),
         leaked_cases=tuple(np.unique(cases.numbers[cases.picture_case[leaked_pictures]]).tolist()),
         problem=problem,
-        by_class=_class_table(model_version, cases) if detailed else None,
+        by_class=class_table(model_version, cases) if detailed else None,
     )
 
 
-def _class_table(model_version: ModelVersion, cases: CaseTable) -> ClassTable:
+def class_table(model_version: ModelVersion, cases: CaseTable) -> ClassTable:
+    """What the model said of the pictures of these cases, by training class."""
     classes = tuple(model_version.checkpoint.classes)
     known = scores_of(model_version, cases.picture_image.tolist())
     nothing = np.full(len(classes), np.nan, np.float32)
