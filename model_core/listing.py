@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
-from model_core.manifest import DataError, read_manifest
-from model_core.predict import pictures
+from model_core.manifest import DataError
+from model_core.predict.inputs import find_pictures, read_listed
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,22 +28,12 @@ def listed_pictures(
     too. Raises: DataError for an absent folder, one without pictures, or a manifest's path that leaves it.
     """
     folder = Path(images)
-    if manifest is None:
-        if folder.is_file():
-            return (Listed(folder.name, folder),)
-        return tuple(Listed(path.relative_to(folder).as_posix(), path) for path in pictures(folder))
+    if manifest is None and folder.is_file():
+        return (Listed(folder.name, folder),)
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}.")
-    found = []
-    for row in read_manifest(manifest):
-        relative = PurePosixPath(row.file.replace("\\", "/"))
-        if relative.is_absolute() or ".." in relative.parts:
-            raise DataError(
-                f"{os.path.basename(os.fspath(manifest))}, row {row.row}, column file: {row.file!r} must be a path "
-                "inside the folder of images."
-            )
-        found.append(Listed(row.file, folder / relative))
-    return tuple(found)
+    names = read_listed(Path(manifest))[0] if manifest is not None else None
+    return tuple(Listed(name, folder / name) for name in find_pictures(folder, names).names)
 
 
 def stamps(listed: Sequence[Listed]) -> list[tuple[str, int, int]]:
