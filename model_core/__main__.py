@@ -17,12 +17,16 @@ from model_core.taxonomy import TaxonomyError
 COMMANDS = {
     "benchmark": ("model_core.benchmark.command", "compare the speed of training and prediction with plain baselines"),
     "crossvalidate": ("model_core.crossvalidate", "accuracies over folds, with the partition and without it"),
+    "embed": ("model_core.embed", "write the 2,048 features of each picture, and their t-SNE"),
     "evaluate": ("model_core.evaluate", "test a checkpoint on a manifest"),
+    "export": ("model_core.export", "write a checkpoint as ONNX, checked against it"),
     "fit-head": ("model_core.fit", "fit the last layer of an Inception v3 on labelled pictures"),
     "labels": ("model_core.labels.command", "read the publishers' label files into one manifest"),
     "partition": ("model_core.partition", "turn a taxonomy and image counts into training classes"),
-    "predict": ("model_core.predict", "write the probabilities of a folder of pictures"),
+    "predict": ("model_core.predict.command", "write the probabilities of a folder, a ZIP or a manifest of pictures"),
+    "saliency": ("model_core.saliency_pictures", "show which pixels a prediction hangs on"),
     "split": ("model_core.split.command", "split a manifest so that one lesion, patient or picture stays on one side"),
+    "taxonomy": ("model_core.convert", "check a taxonomy, print its levels, convert other people's"),
     "train": ("model_core.train.command", "fine-tune all layers of Inception v3, or those above a block"),
 }
 

@@ -1,48 +1,63 @@
 """Other people's trees of diagnoses as our `id,parent,name`; and `python -m model_core taxonomy`. No torch here.
 
-Read are the ISIC Archive's diagnosis paths, Fitzpatrick17k's three levels, and branches of the Disease Ontology
-(Schriml et al., Nucleic Acids Research 2022), which is no tree: a node may have several parents.
+Read are the ISIC Archive's diagnosis paths, Fitzpatrick17k's three levels, and the Disease Ontology (see `ontology`).
 """
 
 from __future__ import annotations
 
 import argparse
 import csv
+import io
 import re
 import unicodedata
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from importlib import resources
 from pathlib import Path
 
-from model_core.manifest import read_table
+from model_core.files import write_atomically
+from model_core.manifest import DataError, read_table
+from model_core.ontology import branch, terms_of_csv, terms_of_obo, tree
 from model_core.provenance import write_record
 from model_core.taxonomy import Node, Taxonomy, TaxonomyError
-from model_core.taxonomy_csv import quoted
-
-Rows = Sequence[tuple[int, Mapping[str, str]]]
 
 FITZPATRICK17K = ("three_partition_label", "nine_partition_label", "label")
 
 
-def read_taxonomy(path: str | Path, *, first_parent: bool = False) -> Taxonomy:
-    """A taxonomy from a CSV of any of the formats here, told apart by its columns.
+def read_taxonomy(path: str | Path, *, first_parent: bool = False, root: str | None = None) -> Taxonomy:
+    """A taxonomy from a file of any of the formats here, told apart by its ending (.obo) or its columns.
 
     ours: id,parent,name. ISIC diagnosis paths: path,name with "a:b:c". Fitzpatrick17k: its three label columns.
-    Disease Ontology: id,name,parents, the parents' ids or names with "|" between; those that are not in the file do not
-    count. first_parent: of several parents take the first, instead of refusing.
-    Raises: TaxonomyError for other columns, a node with several parents, and what makes it no tree.
+    Disease Ontology: OBO, or a CSV with id,name,parents, the parents' ids or names with "|" between; those that are not
+    in the file do not count. first_parent: of several parents take the first, instead of refusing. root: take only this
+    node (id or name) and what is under it; parents outside the branch then do not count.
+    Raises: DataError where the file cannot be read; TaxonomyError for other columns, an unknown root, a node with
+    several parents, and what makes it no tree.
     """
-    rows = list(read_table(path))
     name = Path(path).name
+    rows = [] if (obo := Path(path).suffix.lower() == ".obo") else list(read_table(path))
     columns = set(rows[0][1]) if rows else set()
+    if obo or ({"id", "name", "parents"} <= columns and "parent" not in columns):
+        terms = terms_of_obo(path) if obo else terms_of_csv(rows, name)
+        if root is not None:
+            terms = branch(terms, root, name)
+        return Taxonomy(tree(terms, name, first_parent=first_parent), name)
+    taxonomy = _of_rows(path, rows, columns)
+    if root is None:
+        return taxonomy
+    inside = set(taxonomy.descendants(top := taxonomy.find(root)))
+    nodes = (Node(n.id, "" if n.id == top else n.parent, n.name, n.row) for n in taxonomy.rows if n.id in inside)
+    return Taxonomy(tuple(nodes), name)
+
+
+def _of_rows(path: str | Path, rows: Sequence[tuple[int, dict[str, str]]], columns: set[str]) -> Taxonomy:
+    name = Path(path).name
     if {"id", "parent", "name"} <= columns:
         return Taxonomy.read_csv(path)
     if {"path", "name"} <= columns:
         nodes = _from_paths([(n, tuple(row["path"].split(":"))) for n, row in rows], name)
     elif set(FITZPATRICK17K) <= columns:
         nodes = _from_paths([(n, tuple(row[c] for c in FITZPATRICK17K)) for n, row in rows], name)
-    elif {"id", "name", "parents"} <= columns:
-        nodes = _from_ontology(rows, name, first_parent)
     else:
         raise TaxonomyError(
             f"{name} has the columns {', '.join(sorted(columns)) or 'none'}. A taxonomy has id,parent,name (ours), "
@@ -52,12 +67,16 @@ def read_taxonomy(path: str | Path, *, first_parent: bool = False) -> Taxonomy:
 
 
 def write_taxonomy(taxonomy: Taxonomy, path: str | Path) -> None:
-    """Write `id,parent,name`, a node directly before its descendants."""
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(("id", "parent", "name"))
-        writer.writerows((node, taxonomy.parent(node) or "", taxonomy.name(node)) for node in taxonomy.nodes)
+    """Write `id,parent,name`, a node directly before its descendants. Raises: DataError where that cannot be done."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(("id", "parent", "name"))
+    writer.writerows((node, taxonomy.parent(node) or "", taxonomy.name(node)) for node in taxonomy.nodes)
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, text.getvalue().encode())
+    except OSError as error:
+        raise DataError(f"{path} cannot be written: {error.strerror}.") from error
 
 
 def _from_paths(paths: Iterable[tuple[int, tuple[str, ...]]], source: str) -> tuple[Node, ...]:
@@ -99,57 +118,37 @@ def plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", letters).strip("-") or "node"
 
 
-def _from_ontology(rows: Rows, source: str, first_parent: bool) -> tuple[Node, ...]:
-    by_name: dict[str, list[str]] = defaultdict(list)
-    for _, row in rows:
-        by_name[row["name"]].append(row["id"])
-    ids = {row["id"] for _, row in rows}
-    nodes, several = [], []
-    for number, row in rows:
-        parents = []
-        for text in filter(None, (part.strip() for part in row["parents"].split("|"))):
-            named = [text] if text in ids else by_name.get(text, [])
-            if len(named) > 1:
-                raise TaxonomyError(
-                    f"{source}, row {number}: the parent {text!r} is the name of several nodes, {quoted(named)}."
-                )
-            parents += [parent for parent in named if parent not in parents and parent != row["id"]]
-        if len(parents) > 1:
-            several.append(f"row {number}: {row['id']} ({row['name']}) has {', '.join(parents)}")
-        nodes.append(Node(row["id"], parents[0] if parents else "", row["name"], number))
-    if several and not first_parent:
-        more = f"; and {len(several) - 3} more" if len(several) > 3 else ""
-        raise TaxonomyError(
-            f"{source} is no tree: {len(several)} nodes have several parents. {'; '.join(several[:3])}{more}. "
-            "Give each one parent, or take the first of each with --first-parent."
-        )
-    return tuple(nodes)
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Check a taxonomy and print its levels; with --output, write it as id,parent,name. Reads our own CSV, the ISIC "
-        "Archive's diagnosis paths, fitzpatrick17k_hierarchy.csv and Disease Ontology branches (id,name,parents)."
+        "Archive's diagnosis paths, fitzpatrick17k_hierarchy.csv and the Disease Ontology (OBO, or a CSV with "
+        "id,name,parents)."
     )
-    parser.add_argument("taxonomy", type=Path, nargs="?", help="CSV (default: the one shipped)")
+    parser.add_argument("taxonomy", type=Path, nargs="?", help="CSV or OBO (default: the one shipped)")
     parser.add_argument("--first-parent", action="store_true", help="of several parents, take the first")
+    parser.add_argument("--root", help="only this node (id or name) and what is under it, such as DOID:37")
     parser.add_argument("--output", type=Path, help="CSV to write, id,parent,name")
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the levels; write the converted taxonomy and its record."""
-    given = args.taxonomy
-    taxonomy = read_taxonomy(given, first_parent=args.first_parent) if given else Taxonomy.default()
+    with resources.as_file(resources.files("model_core").joinpath("data/taxonomy.csv")) as shipped:
+        taxonomy = read_taxonomy(args.taxonomy or shipped, first_parent=args.first_parent, root=args.root)
     levels = levels_of(taxonomy)
-    print(f"{taxonomy.source}: {len(taxonomy.nodes)} nodes, {len(taxonomy.leaves)} of them leaves, no error found")
+    leaves = Counter(taxonomy.depth(leaf) for leaf in taxonomy.leaves)
+    print(
+        f"{taxonomy.source}: {len(taxonomy.nodes)} nodes, {len(taxonomy.leaves)} of them leaves, {max(levels)} levels "
+        "deep, no error found"
+    )
     for depth, n in levels.items():
-        print(f"  level {depth}: {n} nodes")
+        print(f"  level {depth}: {n} nodes, {leaves[depth]} of them leaves")
     _print_top(taxonomy)
     print(f"SHA-256 {taxonomy.sha256}")
     if args.output:
         write_taxonomy(taxonomy, args.output)
-        results = {"nodes": len(taxonomy.nodes), "levels": levels, "taxonomy_sha256": taxonomy.sha256}
-        write_record(args.output, "taxonomy", args, inputs=[given], results=results)
+        results = {"nodes": len(taxonomy.nodes), "leaves": len(taxonomy.leaves), "levels": levels}
+        results |= {"taxonomy_sha256": taxonomy.sha256}
+        write_record(args.output, "taxonomy", args, inputs=[args.taxonomy], results=results)
         print(f"Written to {args.output}.")
     return 0
 

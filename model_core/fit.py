@@ -9,9 +9,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import os
+import shutil
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,7 @@ from model_core.dataset import (
     lesion_key,
     read_labelled_images,
 )
+from model_core.fit_features import VIEWS, HeadFeatures, extract
 from model_core.logistic import LastLayer, fit_last_layer
 from model_core.manifest import DataError
 from model_core.provenance import versions, write_record
@@ -36,8 +38,6 @@ from model_core.transforms import INPUT_RANGES, RESIZE_POLICIES, Preprocessing
 
 if TYPE_CHECKING:
     from model_core.network import Backbone, InceptionV3
-
-VIEWS = ("none", "horizontal", "both")
 
 
 @dataclass(frozen=True)
@@ -58,26 +58,19 @@ class HeadSettings:
     subject: str = ""  # what the pictures are, for the card: "HAM10000, 384 x 288", "drawn by code"
 
 
-@dataclass
-class _Features:
-    """values: (n, views, 2048) float32; used: the pictures they are of; skipped: (path, reason)."""
-
-    values: NDArray[np.float32]
-    used: list[LabelledImage]
-    skipped: list[tuple[Path, str]] = field(default_factory=list)
-
-
 def fit_head(
     images: Sequence[LabelledImage],
     out: str | os.PathLike[str],
     settings: HeadSettings | None = None,
     taxonomy: Taxonomy | None = None,
     *,
+    cache: Path | None = None,
     progress: bool = True,
 ) -> CheckpointMetadata:
     """Fit the last layer on labelled pictures and write the checkpoint `out`.
 
-    Each node that occurs as a label becomes a training class. taxonomy: the shipped one where None.
+    Each node that occurs as a label becomes a training class. taxonomy: the shipped one where None. cache: a folder for
+    features, with which a run that was stopped goes on where it was; removed once `out` is written.
     progress: draw a bar on the standard error. Returns the metadata written.
     Raises: DataError for fewer than two classes or pictures that cannot be used; CheckpointError for unusable weights.
     """
@@ -85,7 +78,7 @@ def fit_head(
     if len({image.disease for image in images}) < 2:
         raise DataError("Fitting needs pictures of at least two diagnoses.")
     network, preprocessing, backbone = prepared_backbone(images, settings)
-    features = _extract(network, preprocessing, images, settings, progress)
+    features = extract(network, preprocessing, images, settings, cache, progress)
     classes = labelled_classes([image.disease for image in features.used], taxonomy)
     if len(classes) < 2:
         raise DataError(f"Fitting needs pictures of at least two diagnoses; {len(features.skipped)} were left out.")
@@ -107,6 +100,8 @@ def fit_head(
         training=_training(features, layer, backbone, settings, taxonomy),
     )
     save(out, state, metadata)
+    if cache is not None:
+        shutil.rmtree(cache, ignore_errors=True)
     return metadata
 
 
@@ -171,49 +166,8 @@ def _sample_pixels(
     return np.stack(found[:n])
 
 
-def _extract(
-    network: InceptionV3,
-    preprocessing: Preprocessing,
-    images: Sequence[LabelledImage],
-    settings: HeadSettings,
-    progress: bool,
-) -> _Features:
-    from tqdm import tqdm
-
-    from model_core.inference import FeatureExtractor, decoded_batches
-
-    extractor = FeatureExtractor(network, preprocessing, device=settings.device)
-    found = _Features(np.empty((0, 1, 0), np.float32), [])
-    values = []
-    position = 0
-    with tqdm(total=len(images), unit=" pictures", desc="Features", disable=not progress) as bar:
-        for batch in decoded_batches((image.path for image in images), preprocessing, settings.batch_size):
-            for image, item in zip(images[position:], batch, strict=False):
-                if not isinstance(item, str):
-                    found.used.append(image)
-                elif settings.refuse_bad:
-                    raise DataError(f"{image.path}: {item}")
-                else:
-                    found.skipped.append((image.path, item))
-            if pixels := [item for item in batch if not isinstance(item, str)]:
-                values.append(extractor.features(np.stack(pixels), _views(settings.flips)))
-            position += len(batch)
-            bar.update(len(batch))
-    if not values:
-        raise DataError("None of the pictures can be decoded.")
-    found.values = np.concatenate(values)
-    return found
-
-
-def _views(flips: str) -> tuple[tuple[int, ...], ...]:
-    """The axes of (n, 3, height, width) that each view mirrors; the first view is the picture itself."""
-    if flips not in VIEWS:
-        raise ValueError(f"flips must be one of {', '.join(VIEWS)}, not {flips!r}.")
-    return {"none": ((),), "horizontal": ((), (3,)), "both": ((), (3,), (2,), (2, 3))}[flips]
-
-
 def _training(
-    features: _Features, layer: LastLayer, backbone: Backbone, settings: HeadSettings, taxonomy: Taxonomy
+    features: HeadFeatures, layer: LastLayer, backbone: Backbone, settings: HeadSettings, taxonomy: Taxonomy
 ) -> dict[str, Any]:
     images = features.used
     counts = Counter(image.disease for image in images)
@@ -298,7 +252,7 @@ def run(args: argparse.Namespace) -> int:
     if not args.out.parent.is_dir():
         raise CheckpointError(f"The folder of {args.out} does not exist.")
     images = read_labelled_images(args.manifest, args.images, taxonomy)
-    metadata = fit_head(images, args.out, settings, taxonomy)
+    metadata = fit_head(images, args.out, settings, taxonomy, cache=args.out.with_name(f"{args.out.name}.features"))
     weights = settings.weights if os.path.isfile(settings.weights) else None
     results = {k: v for k, v in metadata.training.items() if k != "groups"}
     write_record(args.out, "fit-head", args, inputs=[args.manifest, args.images, weights], results=results)

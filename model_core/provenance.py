@@ -16,7 +16,10 @@ from typing import Any
 
 from model_core import __version__
 
-PACKAGES = ("numpy", "scipy", "scikit-learn", "pillow", "faiss-cpu", "torch", "torchvision")
+PACKAGES = (
+    "numpy", "scipy", "scikit-learn", "pillow", "faiss-cpu", "openTSNE", "torch", "torchvision", "onnx", "onnxscript",
+    "onnxruntime", "pyarrow",
+)  # fmt: skip
 
 
 def sha256_of(path: str | os.PathLike[str]) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import IO, Any, Self
 
@@ -26,7 +26,8 @@ INPUT_RANGES: dict[str, tuple[tuple[float, float, float], tuple[float, float, fl
 }
 RESIZE_POLICIES = ("squash", "crop")
 INTERPOLATION = "bilinear with antialiasing"  # Pillow's; recorded, so that a checkpoint of another is refused
-ImageSource = Image.Image | str | os.PathLike[str] | IO[bytes]
+# a function that opens a picture is called by the thread that decodes it
+ImageSource = Image.Image | str | os.PathLike[str] | IO[bytes] | Callable[[], IO[bytes]]
 
 
 class ImageError(Exception):
@@ -93,16 +94,22 @@ class Preprocessing:
         return self.normalise(self.pixels(image))
 
 
-def open_image(source: ImageSource) -> Image.Image:
-    """The picture of a path, an open binary file or a Pillow image; decoded in full, upright by EXIF, RGB.
+def open_image(source: ImageSource, at_least: int | None = None) -> Image.Image:
+    """The picture of a path, an open binary file, a function that gives one, or a Pillow image; upright by EXIF, RGB.
 
-    Raises: ImageError where it is absent, no picture, cut off, or has more pixels than Pillow allows.
+    It is decoded in full; or, where `at_least` is given and the file is a JPEG, at a half, a quarter or an eighth of
+    its size as long as both sides keep that many pixels. Raises: ImageError where it is absent, no picture, cut off, or
+    has more pixels than Pillow allows.
     """
     try:
         if isinstance(source, Image.Image):
             return upright_rgb(source)
-        with Image.open(source) as image:
+        with Image.open(source() if callable(source) else source) as image:
+            if at_least is not None:
+                image.draft(None, (at_least, at_least))
             return upright_rgb(image)
+    except ImageError:
+        raise
     except Exception as error:  # damaged files make Pillow's plugins raise nearly anything, struct.error for one
         raise ImageError(_reason(error)) from error
 

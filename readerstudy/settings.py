@@ -140,6 +140,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "readerstudy.images.tasks.sweep",
         "schedule": env.float("READERSTUDY_SWEEP_SECONDS", 30.0),
     },
+    "ring again for computations whose worker died": {
+        "task": "readerstudy.results.tasks.sweep",
+        "schedule": env.float("READERSTUDY_SWEEP_SECONDS", 30.0),
+    },
 }
 CELERY_TIMEZONE = "UTC"
 
@@ -264,6 +268,8 @@ TAXONOMY_CSV = env.str("READERSTUDY_TAXONOMY", "")
 # A scoring chunk: this many images are claimed at once, for this long.
 SCORING_CHUNK_SIZE = env.int("READERSTUDY_SCORING_CHUNK", 32)
 SCORING_LEASE_SECONDS = env.int("READERSTUDY_SCORING_LEASE_SECONDS", 300)
+# How long a worker that computes results may be silent before another one takes its place.
+RESULTS_LEASE_SECONDS = env.int("READERSTUDY_RESULTS_LEASE_SECONDS", 300)
 SCORING_DEVICE = env.str("READERSTUDY_SCORING_DEVICE", "")
 
 LOGGING = {

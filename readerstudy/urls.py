@@ -9,8 +9,12 @@ from readerstudy.readings import tally
 from readerstudy.readings import views as readings
 from readerstudy.readings.api import DiagnosesView, EventsView, ReadingView
 from readerstudy.results import views as results
+from readerstudy.results import waiting
 from readerstudy.results.api import ResultsView
+from readerstudy.results.checklists import views as checklists
+from readerstudy.results.explained import views as explained
 from readerstudy.results.home import home
+from readerstudy.results.primary import views as primary
 from readerstudy.results.supplement import views as supplement
 from readerstudy.scoring import views as scoring
 from readerstudy.scoring.api import RunView
@@ -38,6 +42,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/import/", builder.import_study, {"models": names_by_sha256}, name="study-import"),
     path("studies/<int:pk>/", studies.study, {"models": names_by_sha256}, name="study"),
     path("studies/<int:pk>/edit/", studies.edit, name="study-edit"),
+    path("studies/<int:pk>/plan/", studies.plan, name="study-plan"),
     path("studies/<int:pk>/tests/add/", studies.test_add, name="test-add"),
     path("studies/<int:pk>/tests/<int:test_pk>/", studies.test_edit, name="test-edit"),
     path("studies/<int:pk>/tests/<int:test_pk>/delete/", studies.test_delete, name="test-delete"),
@@ -84,8 +89,30 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:pk>/results/", results.results, name="results"),
     path("studies/<int:pk>/results/score/", results.score, name="results-score"),
     path("studies/<int:pk>/results/look/", results.look, name="results-look"),
+    path("studies/<int:pk>/results/primary.<str:fmt>", primary.primary_table, name="results-primary"),
     path("studies/<int:pk>/results/export.zip", results.export_zip, name="results-export"),
+    path("studies/<int:pk>/results/computing/<int:computation_pk>/", waiting.computation, name="computation"),
+    path("studies/<int:pk>/results/computing/<int:computation_pk>/stop/", waiting.stop, name="computation-stop"),
+    path("studies/<int:pk>/results/computing/<int:computation_pk>/again/", waiting.again, name="computation-again"),
+    path("studies/<int:pk>/results/checklists/", checklists.checklists, name="results-checklists"),
+    path(
+        "studies/<int:pk>/results/checklists/<str:checklist>.<str:fmt>",
+        checklists.checklist,
+        name="results-checklist",
+    ),
     path("studies/<int:pk>/results/<int:test_pk>/", supplement.test_page, name="results-test"),
+    path("studies/<int:pk>/results/<int:test_pk>/explained/", explained.explained_page, name="results-explained"),
+    path("studies/<int:pk>/results/<int:test_pk>/explained/request/", explained.explain, name="results-explain"),
+    path(
+        "studies/<int:pk>/results/<int:test_pk>/explained/<str:figure>.<figureformat:fmt>",
+        explained.explained_figure,
+        name="results-explained-figure",
+    ),
+    path(
+        "studies/<int:pk>/results/<int:test_pk>/saliency/<int:case>.png",
+        explained.saliency_map,
+        name="results-saliency",
+    ),
     path("studies/<int:pk>/results/<int:test_pk>/roc.<str:fmt>", results.figure, name="results-figure"),
     path(
         "studies/<int:pk>/results/<int:test_pk>/<str:figure>.<figureformat:fmt>",

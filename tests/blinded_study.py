@@ -25,6 +25,7 @@ from readerstudy.readers import invitations
 from readerstudy.readers.models import Reader
 from readerstudy.readings.allocation import ensure_readings
 from readerstudy.readings.models import Answer
+from readerstudy.results.models import Computation
 from readerstudy.scoring.models import ModelVersion, RunImage, Score, ScoringRun
 from readerstudy.studies.models import Case, Choice, Study, Test
 from tests.builders import accepted_reader, model_version, open_study
@@ -91,6 +92,10 @@ def plant(administrator: User, researcher: User) -> Planted:
         study=study, researcher=researcher, token=token, other_reader=other,
         foreign_study=_foreign_study(administrator, marks), run=_scores(researcher, marks),
         upload=_upload(administrator, marks),
+    )  # fmt: skip
+    Computation.objects.create(
+        what=Computation.What.RESULTS, study=study, model_version=planted.run.model_version, inputs_sha256="1" * 64,
+        state=Computation.State.FAILED, error=marks("computing error"),
     )  # fmt: skip
     marks.add("seed", str(SEED))
     for node in {*NODES, *POSITIVE, *NEGATIVE}:

@@ -18,8 +18,8 @@ from readerstudy.images.models import Confirmation, Image, ImageSet, Modality, R
 from readerstudy.readers import invitations
 from readerstudy.readers.models import Profile, Reader
 from readerstudy.scoring.models import ModelVersion
-from readerstudy.studies import protocol
-from readerstudy.studies.models import Choice, Question, Stage, Study, Test
+from readerstudy.studies import presets, protocol
+from readerstudy.studies.models import AnalysisPlan, Choice, Question, Stage, Study, Test
 
 _serial = itertools.count(1)
 
@@ -96,12 +96,17 @@ def draft_study(
     sample_positives: int | None = None,
     title: str = "Melanoma against naevus",
     seed: int = 2017,
+    plan: dict[str, Any] | None = None,
 ) -> Study:
-    """A study that can be opened, with one test for each image set; without sets, one of `diagnoses` is made."""
+    """A study that can be opened, with one test for each image set; without sets, one of `diagnoses` is made.
+
+    `plan`: what its analysis plan says other than the preset's.
+    """
     study = Study.objects.create(
         title=title, description="Which lesions would you biopsy?", contact="Dr. Example, study@example.org",
         consent_text="I agree to take part.", seed=seed, created_by=user,
     )  # fmt: skip
+    AnalysisPlan.objects.create(study=study, **presets.PLAN | (plan or {}))
     for position, images in enumerate(image_sets or [image_set(user, diagnoses=list(diagnoses))], start=1):
         test = Test.objects.create(
             study=study, position=position, title=f"Test {position}", image_set=images, positive_nodes=list(positive),

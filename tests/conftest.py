@@ -31,7 +31,7 @@ def pytest_configure() -> None:
 GROWING_TABLES = (
     "accounts_auditentry", "studies_protocolversion", "studies_case", "studies_caseimage", "readers_consent",
     "readers_profile", "readings_item", "readings_submission", "readings_answer", "readings_sessionevent",
-    "scoring_score",
+    "scoring_score", "scoring_features", "scoring_saliencymap",
 )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from readerstudy.accounts.models import User
 from readerstudy.images.models import Image, ImageSet, Upload
 from readerstudy.readers.models import Reader
 from readerstudy.readings.models import Item, Reading
+from readerstudy.results.models import Computation
 from readerstudy.results.sheets import SHEETS
 from readerstudy.results.supplement.figures import FIGURES
 from readerstudy.scoring.models import ModelVersion, ScoringRun
@@ -71,6 +72,7 @@ def known_values(planted: Planted) -> dict[str, list[Any]]:
     rows = (Study, Test, ImageSet, Upload, ModelVersion, ScoringRun, Reader)
     return {
         "pk": sorted({pk for model in rows for pk in model.objects.values_list("pk", flat=True)} | {0}),
+        "computation_pk": [*Computation.objects.values_list("pk", flat=True), 0],
         "test_pk": list(Test.objects.values_list("pk", flat=True)),
         "reader_pk": list(Reader.objects.values_list("pk", flat=True)),
         "uuid": [*(reading.uuid for reading in (*own, *others)), images[0], cases[0], nobody],
@@ -87,7 +89,13 @@ def known_values(planted: Planted) -> dict[str, list[Any]]:
         "token": [planted.token, planted.token[:-1], "x", *(str(user.pk) for user in User.objects.all())],
         "results-figure:fmt": ["svg", "html"],
         "figure": [*FIGURES, "nothing"],
+        "results-explained-figure:fmt": ["svg", "html"],
+        "results-explained-figure:figure": ["layout", "saliency", "nothing"],
+        "case": [1, 10**6],
+        "checklist": ["stard-ai", "nothing"],
+        "results-checklist:fmt": ["md", "csv"],
         "results-table:fmt": ["csv"],
+        "results-primary:fmt": ["csv"],
         "table": [*SHEETS, "nothing"],
         "uidb36": [int_to_base36(user.pk) for user in User.objects.all()],
         "key": ["set-password", "x-y"],

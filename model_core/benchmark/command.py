@@ -7,11 +7,18 @@ import importlib
 import importlib.util
 
 # A benchmark is a module with SUMMARY, add_arguments(parser) and run(args) -> exit status.
-BENCHMARKS = {"predict": "model_core.benchmark.predict", "train": "model_core.benchmark.train_step"}
+BENCHMARKS = {
+    "copies": "model_core.benchmark.copies",
+    "predict": "model_core.benchmark.predict",
+    "train": "model_core.benchmark.train_step",
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.description = "Measure speed as a ratio against a plain baseline, both in turns in one run."
+    parser.description = (
+        "Measure speed as a ratio against a plain baseline, both in turns in one run; or what the similarity graph "
+        "finds."
+    )
     choices = parser.add_subparsers(dest="benchmark", required=True, metavar="WHAT")
     for name, module in BENCHMARKS.items():
         if importlib.util.find_spec(module) is not None:

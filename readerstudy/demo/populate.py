@@ -44,9 +44,9 @@ from readerstudy.readings.models import Reading
 from readerstudy.readings.recording import Sent, record
 from readerstudy.scoring import jobs
 from readerstudy.scoring.models import ModelVersion, ScoringRun
-from readerstudy.studies import drafting, protocol
+from readerstudy.studies import drafting, presets, protocol
 from readerstudy.studies.drafts import StageDraft, decision
-from readerstudy.studies.models import Study, Test
+from readerstudy.studies.models import AnalysisPlan, Study, Test
 
 
 class DemoError(Exception):
@@ -163,6 +163,7 @@ def _study(tests: tuple[PlannedTest, ...], sets: dict[str, ImageSet], administra
                 title=STUDY_TITLE, description=DESCRIPTION, consent_text=CONSENT, seed=SEED,
                 contact="administrator@demo.example", created_by=administrator,
             )  # fmt: skip
+            AnalysisPlan.objects.create(study=study, **presets.PLAN)
             for planned in tests:
                 test = Test(
                     study=study, title=planned.title, image_set=sets[planned.key],

@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404
 
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import AuditEntry, User
+from readerstudy.results.models import Computation
 from readerstudy.scoring.models import ModelVersion, Score
 from readerstudy.studies.models import Study, Test
 
@@ -33,6 +34,12 @@ def study_with_numbers(user: Any, pk: int) -> Study:
 def numbers_of_test(user: Any, pk: int, test_pk: int) -> Test:
     """A test whose numbers this person may see, or Http404."""
     return get_object_or_404(Test.objects.select_related("study"), pk=test_pk, study=study_with_numbers(user, pk))
+
+
+def computation_for(user: Any, pk: int, computation_pk: int) -> Computation:
+    """What is computed of a study whose numbers this person may see, or Http404."""
+    rows = Computation.objects.defer("result").filter(study=study_with_numbers(user, pk))
+    return get_object_or_404(rows, pk=computation_pk)
 
 
 def may_see_numbers(user: User, study: Study) -> bool:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from readerstudy.results.arrays import ModelTable, Provenance, QuestionTable, StudyTables, TestTable
+from readerstudy.results.primary.numbers import PrimaryAnalysis, primary_analysis
+from readerstudy.results.primary.roles import role_of_model, roles_of
 from readerstudy.results.stats import (
     AverageReader,
     Estimate,
@@ -16,6 +18,8 @@ from readerstudy.results.stats import (
     operating_points,
     roc,
 )
+from readerstudy.results.thresholds import ON_ROUNDING
+from readerstudy.studies.plan import Plan
 
 COMPLETE, PARTIAL, NONE = "complete", "partial", "none"
 MISSING_RULE = (
@@ -23,7 +27,6 @@ MISSING_RULE = (
     "Only readers who answered every case enter the average."
 )
 NO_INTERVAL_AT_POINT = "read from the curve; no interval"
-ON_ROUNDING = 1e-9  # a point this near to the curve lies on it
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class ModelAtAverage:
 class QuestionResult:
     """One question. ``average`` is over the complete readers; of the ``n_compared`` complete readers with a defined
     point, ``n_below`` lie below the model's curve on the same cases (both 0 where there is no curve).
-    ``n_missing`` answers were to be given, by readers who have begun, and were not."""
+    ``n_missing`` answers were to be given, by readers who have begun, and were not. ``roles``: what each quantity of
+    this question is in the study's plan, secondary or exploratory."""
 
     position: int
     text: str
@@ -64,6 +68,7 @@ class QuestionResult:
     n_compared: int
     n_below: int
     n_missing: int
+    roles: dict[str, str]
     missing_rule: str = MISSING_RULE
 
 
@@ -72,7 +77,8 @@ class ModelResult:
     """The model in one test. ``sample`` is its curve on the cases read, ``full`` that on every image that could have
     been drawn; both are None where ``problem`` says why the model cannot score this test. ``difference`` is the AUC of
     the sample minus that of the full set. ``leaked_cases`` (numbers) and ``n_leaked_full`` were seen in
-    training; ``leaks_checked`` is false where the checkpoint does not say what that was."""
+    training; ``leaks_checked`` is false where the checkpoint does not say what that was. ``role``: what these areas
+    are in the study's plan."""
 
     sample: RocCurve | None
     full: RocCurve | None
@@ -84,6 +90,7 @@ class ModelResult:
     leaks_checked: bool
     leaked_cases: tuple[int, ...]
     n_leaked_full: int
+    role: str
     problem: str = ""
 
 
@@ -113,24 +120,31 @@ class TestResult:
 
 @dataclass(frozen=True, slots=True)
 class StudyResults:
+    """``primary``: the analysis that the protocol planned; None where it planned none, or where tests are not here."""
+
     provenance: Provenance
+    primary: PrimaryAnalysis | None
     tests: tuple[TestResult, ...]
 
 
 def analyse(tables: StudyTables) -> StudyResults:
     """Every number of a study's results."""
-    return StudyResults(tables.provenance, analyse_tests(tables.tests))
+    primary = None if tables.partial else primary_analysis(tables.plan, tables.tests)
+    return StudyResults(tables.provenance, primary, analyse_tests(tables.tests, tables.plan))
 
 
-def analyse_tests(tests: tuple[TestTable, ...]) -> tuple[TestResult, ...]:
+def analyse_tests(tests: tuple[TestTable, ...], plan: Plan | None) -> tuple[TestResult, ...]:
     """Every number of each test, from its arrays alone: the page's and the recomputation's one way."""
-    return tuple(_test_result(test) for test in tests)
+    return tuple(_test_result(test, plan) for test in tests)
 
 
-def _test_result(test: TestTable) -> TestResult:
-    model = _model_result(test, test.model) if test.model is not None else None
+def _test_result(test: TestTable, plan: Plan | None) -> TestResult:
+    model = _model_result(test, test.model, role_of_model(plan)) if test.model is not None else None
     curve = model.sample if model is not None else None
-    questions = tuple(_question_result(test, question, curve) for question in test.questions)
+    questions = tuple(
+        _question_result(test, question, curve, roles_of(plan, first_question=question is test.questions[0]))
+        for question in test.questions
+    )
     confirmations = dict(sorted(Counter(test.cases.confirmations).items()))
     n_positive = int(test.cases.truth.sum())
     return TestResult(
@@ -143,7 +157,9 @@ def _test_result(test: TestTable) -> TestResult:
     )  # fmt: skip
 
 
-def _question_result(test: TestTable, question: QuestionTable, curve: RocCurve | None) -> QuestionResult:
+def _question_result(
+    test: TestTable, question: QuestionTable, curve: RocCurve | None, roles: dict[str, str]
+) -> QuestionResult:
     assigned = ~np.isnan(test.positions)
     answered = ~np.isnan(question.decisions)
     n_assigned, n_answered = assigned.sum(axis=1).tolist(), answered.sum(axis=1).tolist()
@@ -162,7 +178,7 @@ def _question_result(test: TestTable, question: QuestionTable, curve: RocCurve |
         positive_labels=question.positive_labels, negative_labels=question.negative_labels,
         readers=readers, n_complete=states[COMPLETE], n_partial=states[PARTIAL], n_none=states[NONE],
         average=average, model_at_average=_model_at(average, curve), n_compared=n_compared, n_below=n_below,
-        n_missing=int((begun & ~answered).sum()),
+        n_missing=int((begun & ~answered).sum()), roles=roles,
     )  # fmt: skip
 
 
@@ -197,7 +213,7 @@ def _model_at(average: AverageReader, curve: RocCurve | None) -> ModelAtAverage 
     )
 
 
-def _model_result(test: TestTable, model: ModelTable) -> ModelResult:
+def _model_result(test: TestTable, model: ModelTable, role: str) -> ModelResult:
     sample = full = None
     if not model.problem:
         sample, full = roc(test.cases.truth, model.case_scores), roc(model.full_truth, model.full_scores)
@@ -207,7 +223,7 @@ def _model_result(test: TestTable, model: ModelTable) -> ModelResult:
         n_unscored_cases=int(np.isnan(model.case_scores).sum()),
         n_unscored_full=int(np.isnan(model.full_scores).sum()),
         leaks_checked=model.leaks_checked, leaked_cases=model.leaked_cases, n_leaked_full=model.n_leaked_full,
-        problem=model.problem,
+        role=role, problem=model.problem,
     )  # fmt: skip
 
 

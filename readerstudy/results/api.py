@@ -4,20 +4,26 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from readerstudy.accounts.access import signed_in
 from readerstudy.results.access import model_version_for, study_with_numbers
-from readerstudy.results.analysis import analyse
+from readerstudy.results.computing import StillComputing, results_of
 from readerstudy.results.encoding import encode
 from readerstudy.results.errors import ResultsError
-from readerstudy.results.tables import study_tables
 
 
 class ResultsView(APIView):
-    """GET /api/studies/<pk>/results/?model=<id>: 404 for whoever may not see the study's numbers."""
+    """GET /api/studies/<pk>/results/?model=<id>: 404 for whoever may not see the study's numbers; 202 with how far they
+    are while a worker computes them."""
 
     def get(self, request: Request, pk: int) -> Response:
         study = study_with_numbers(request.user, pk)
         model_version = model_version_for(request.query_params.get("model"), study)
         try:
-            return Response(encode(analyse(study_tables(study, model_version))))
+            return Response(encode(results_of(study, model_version, by=signed_in(request))))
+        except StillComputing as waiting:
+            row = waiting.computation
+            return Response(
+                {"detail": str(waiting), "state": row.state, "done": row.done, "total": row.total}, status=202
+            )
         except ResultsError as error:
             return Response({"detail": str(error)}, status=error.status)

@@ -1,14 +1,19 @@
 """A study as arrays: what the tables are read into and every number is computed from. No database, no Django."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from model_core.taxonomy import Taxonomy, TrainingClass
+from readerstudy.studies.plan import Plan
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Times = NDArray[np.datetime64]
 Labels = tuple[str | None, ...]  # None: not known
 
 
@@ -76,6 +81,16 @@ class CaseTable:
     def n(self) -> int:
         return len(self.ids)
 
+    def only(self, index: int) -> "CaseTable":
+        """The one case at ``index``."""
+        one, mine = slice(index, index + 1), np.flatnonzero(self.picture_case == index)
+        return CaseTable(
+            ids=self.ids[one], numbers=self.numbers[one], truth=self.truth[one], diagnoses=self.diagnoses[one],
+            confirmations=self.confirmations[one], modalities=self.modalities[one],
+            picture_case=np.zeros(mine.size, np.int64), picture_image=self.picture_image[mine],
+            picture_uuids=tuple(self.picture_uuids[i] for i in mine.tolist()),
+        )  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class QuestionTable:
@@ -96,8 +111,8 @@ class QuestionTable:
 class AnswerTable:
     """Every answer, revisions included, by reader, position, question and revision.
 
-    ``reader`` and ``case`` (m,) are indices into the test's readers and cases; ``answered_at`` is the server's clock,
-    the two others the browser's, None where it sent none.
+    ``reader`` and ``case`` (m,) are indices into the test's readers and cases. Times (m,) are UTC in microseconds:
+    ``arrived`` by the server's clock, ``shown`` and ``given`` by the browser's, NaT where it sent none.
     """
 
     reader: Ints
@@ -107,9 +122,41 @@ class AnswerTable:
     revision: Ints
     labels: tuple[str, ...]
     is_positive: NDArray[np.bool_]
-    answered_at: tuple[datetime, ...]
-    client_shown_at: tuple[datetime | None, ...]
-    client_answered_at: tuple[datetime | None, ...]
+    arrived: Times
+    shown: Times
+    given: Times
+
+    @property
+    def answered_at(self) -> tuple[datetime | None, ...]:
+        return moments(self.arrived)
+
+    @property
+    def client_shown_at(self) -> tuple[datetime | None, ...]:
+        return moments(self.shown)
+
+    @property
+    def client_answered_at(self) -> tuple[datetime | None, ...]:
+        return moments(self.given)
+
+
+def times(texts: Iterable[str | None]) -> Times:
+    """ISO 8601 texts in UTC, with or without a Z; nothing is NaT. Raises: ValueError for what is no time."""
+    return np.array([text.removesuffix("Z") if text else "NaT" for text in texts], dtype="datetime64[us]")
+
+
+def moments(values: Times) -> tuple[datetime | None, ...]:
+    """The same as Python's own, aware of their zone; None for NaT."""
+    return tuple(None if value is None else value.replace(tzinfo=UTC) for value in values.tolist())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ClassTable:
+    """What a model said of the p pictures of a test's cases: ``probabilities`` (p, k) of its k training ``classes``, a
+    row of NaN where a picture has no score. ``taxonomy`` is the one that the classes are read by."""
+
+    taxonomy: Taxonomy
+    classes: tuple[TrainingClass, ...]
+    probabilities: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +168,7 @@ class ModelTable:
     ``full_scores`` (N,), and ``full_uuids`` where names were asked for. ``problem`` says why this model cannot score
     this test at all, and is empty where it can. ``leaked_cases`` and ``n_leaked_full`` are what it had seen in
     training: the picture, its lesion or its patient; ``leaks_checked`` is false where its checkpoint does not say.
+    ``by_class`` is read where details were asked for.
     """
 
     case_scores: Floats
@@ -131,6 +179,7 @@ class ModelTable:
     leaks_checked: bool
     leaked_cases: tuple[int, ...]
     problem: str = ""
+    by_class: ClassTable | None = None
 
     @property
     def n_leaked_full(self) -> int:
@@ -153,6 +202,28 @@ class Attributes:
 
 CASE_ATTRIBUTES = ("sexes", "ages", "sites", "skin_types")
 READER_ATTRIBUTES = ("practice", "certification", "specialties")
+
+
+@dataclass(frozen=True, slots=True)
+class FlowCounts:
+    """What became of the images of a test's set and of the readers asked to read it.
+
+    Each image that is not a case is counted once, at the first rule that leaves it out: ``n_other_diagnosis`` under
+    none of the test's nodes (or without a reference), ``n_other_modality``, ``n_unconfirmed`` (where histopathology is
+    asked for), ``n_same_lesion`` (another image of the lesion was chosen), ``n_not_drawn``. ``n_not_accepted`` have
+    neither agreed nor begun; ``n_withdrawn`` left the study, before or after that.
+    """
+
+    n_images: int
+    n_other_diagnosis: int
+    n_other_modality: int
+    n_unconfirmed: int
+    n_same_lesion: int
+    n_not_drawn: int
+    n_case_images: int
+    n_invited: int
+    n_not_accepted: int
+    n_withdrawn: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -182,11 +253,15 @@ class TestTable:
     answers: AnswerTable | None
     attributes: Attributes | None = None
     responses: tuple[tuple[Any, ...], ...] | None = None
+    flow: FlowCounts | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class StudyTables:
-    """Everything that the results of a study are computed from."""
+    """Everything that the results of a study are computed from. ``plan`` is that of the protocol in force, None where
+    it has none; ``partial``: not all tests of the study are here, so that its primary analysis cannot be done."""
 
     provenance: Provenance
     tests: tuple[TestTable, ...]
+    plan: Plan | None = None
+    partial: bool = False

@@ -7,6 +7,7 @@ from django.utils.translation import ngettext
 
 from readerstudy.results.analysis import COMPLETE, ModelResult, QuestionResult, TestResult
 from readerstudy.results.arrays import Provenance
+from readerstudy.results.primary.roles import NAMED
 from readerstudy.results.stats import AverageReader, Estimate
 
 UNDEFINED = "—"
@@ -55,7 +56,17 @@ def caption(test: TestResult, question: QuestionResult, origin: Provenance) -> s
         )
     if test.notice:
         sentences.append(test.notice)
-    return " ".join(sentences)
+    return " ".join([*sentences, *_roles(test, question)])
+
+
+def _roles(test: TestResult, question: QuestionResult) -> list[str]:
+    """What the points and the areas are in the study's plan; neither is the primary analysis."""
+    readers, model = question.roles["readers"], test.model.role if test.model is not None else ""
+    if model in ("", readers):
+        return [_("Secondary.") if readers == NAMED else _("Exploratory.")]
+    if readers == NAMED:
+        return [_("The readers' points are secondary, the model's areas exploratory.")]
+    return [_("The readers' points are exploratory, the model's areas secondary.")]
 
 
 def _cases(test: TestResult) -> str:

@@ -1,69 +1,88 @@
 """Everything about a study's results as files: enough to compute each number and each figure again, without us."""
 
+import functools
 import hashlib
 import itertools
 import json
 import tempfile
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
-import plotly.graph_objects as go
+from django.utils.translation import gettext as _
 
-from readerstudy.results.analysis import QuestionResult, StudyResults, TestResult, analyse
+from readerstudy.images.truth import taxonomy
+from readerstudy.results import computing, sheets
+from readerstudy.results.analysis import StudyResults
 from readerstudy.results.arrays import StudyTables, TestTable
-from readerstudy.results.captions import alternative_text, caption
 from readerstudy.results.encoding import encode, to_json
 from readerstudy.results.errors import ResultsError
-from readerstudy.results.figures import roc_with_readers
+from readerstudy.results.export_figures import File, LeftOut, Numbers, figure_files, figure_name
 from readerstudy.results.imrmc import imrmc_text
 from readerstudy.results.methods import methods, protocol_document
-from readerstudy.results.rendering import DRAWN, as_page, draw
-from readerstudy.results.sheets import SHEETS, dictionary
-from readerstudy.results.supplement.numbers import supplements
+from readerstudy.results.parts import Step
+from readerstudy.results.primary.sheet import primary_sheet
 from readerstudy.results.tables import study_tables
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study
 
+__all__ = ["FORMAT", "File", "LeftOut", "figure_name", "files_of", "write_folder", "write_zip"]
+
 FORMAT = "readerstudy export 1"
 MANIFEST = "manifest.json"
+ATTEMPTS = 3  # answers may come in while an open study is exported
+Watch = Callable[[str, int, int], None]  # what is computed, parts done, parts in all
 EPOCH = (1980, 1, 1, 0, 0, 0)  # ZIP's first day: the same content gives the same archive
 
 
-@dataclass(frozen=True, slots=True)
-class File:
-    name: str
-    content: bytes
+def files_of(study: Study, model_version: ModelVersion | None, *, here: Watch | None = None) -> Iterator[File]:
+    """Every file of the export, the manifest last. Names are relative paths with `/`.
 
-
-@dataclass(frozen=True, slots=True)
-class LeftOut:
-    """A file that belongs into the export and could not be made."""
-
-    name: str
-    reason: str
-
-
-def files_of(study: Study, model_version: ModelVersion | None) -> Iterator[File]:
-    """Every file of the export, the manifest last. Names are relative paths with `/`."""
-    tables = study_tables(study, model_version, detailed=True)
-    results = analyse(tables)
+    ``here``: compute what is missing in this process, whatever its size, and say what and how far.
+    Raises: StillComputing where a worker computes it; ResultsError, also where answers came in meanwhile.
+    """
+    for _attempt in range(ATTEMPTS):
+        before = computing.inputs_of(study, model_version)
+        results, numbers = _numbers(study, model_version, here)
+        tables = study_tables(study, model_version, detailed=True)
+        if computing.inputs_of(study, model_version) == before:
+            break
+    else:
+        raise ResultsError(_("Answers came in while the export was made. Make it again, or close the study first."))
     digests: dict[str, str] = {}
-    figures, left_out = _figures(results)
-    for file in itertools.chain(_content(tables, results), _protocol(study, results), figures):
+    figures, left_out = figure_files(results, numbers)
+    for file in itertools.chain(_content(tables, results, numbers), _protocol(study, results), figures):
         digests[file.name] = hashlib.sha256(file.content).hexdigest()
         yield file
     yield File(MANIFEST, _manifest(results, digests, left_out))
 
 
+def _numbers(study: Study, model_version: ModelVersion | None, here: Watch | None) -> tuple[StudyResults, Numbers]:
+    """Every number of every page, found where it was computed before."""
+
+    def step(what: str) -> Step | None:
+        return None if here is None else functools.partial(here, what)
+
+    results = computing.results_of(study, model_version, here=step(_("Results")))
+    numbers: Numbers = {str(test.position): {} for test in results.tests}
+    tests = {test.pk: test for test in study.tests.select_related("study")}
+    for test in results.tests:
+        for question in test.questions:
+            numbers[str(test.position)][str(question.position)] = computing.supplement_of(
+                tests[test.id], question.position, model_version, here=step(f"{test.title}: {question.text}")
+            )
+    return results, numbers
+
+
 def write_zip(study: Study, model_version: ModelVersion | None) -> IO[bytes]:
     """The export as an open temporary ZIP file, rewound; whoever closes it deletes it."""
+    files = iter(files_of(study, model_version))
+    first = next(files)  # before there is a file: what is not computed yet is said here
     target = tempfile.TemporaryFile(suffix=".zip")  # noqa: SIM115 - handed to the caller open
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for file in files_of(study, model_version):
+        for file in itertools.chain([first], files):
             entry = zipfile.ZipInfo(file.name, EPOCH)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o644 << 16
@@ -72,12 +91,14 @@ def write_zip(study: Study, model_version: ModelVersion | None) -> IO[bytes]:
     return target
 
 
-def write_folder(study: Study, model_version: ModelVersion | None, folder: Path) -> list[str]:
+def write_folder(
+    study: Study, model_version: ModelVersion | None, folder: Path, *, here: Watch | None = None
+) -> list[str]:
     """The export as a folder that is new or empty; returns the names. Raises: ResultsError for any other folder."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ResultsError(f"{folder} is there already and not an empty folder. Name one that is new or empty.")
     names = []
-    for file in files_of(study, model_version):
+    for file in files_of(study, model_version, here=here):
         path = folder / file.name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(file.content)
@@ -85,24 +106,24 @@ def write_folder(study: Study, model_version: ModelVersion | None, folder: Path)
     return names
 
 
-def figure_name(test: TestResult, question: QuestionResult) -> str:
-    """Path of a figure without its ending: the first question's has no number."""
-    first = test.questions[0].position == question.position
-    return f"test-{test.position}/roc" + ("" if first else f"-question-{question.position}")
-
-
-def _content(tables: StudyTables, results: StudyResults) -> Iterator[File]:
-    yield File("results.json", to_json(results).encode())
-    made = []
+def _content(tables: StudyTables, results: StudyResults, numbers: Numbers) -> Iterator[File]:
+    """Every estimate as JSON, and every table as CSV."""
+    yield File("results.json", to_json({**encode(results), "supplements": numbers}).encode())
+    known = taxonomy()
+    made = [primary_sheet(results.primary), sheets.taxonomy(known)]
+    classes = next((t.model.by_class for t in tables.tests if t.model is not None and t.model.by_class), None)
+    if classes is not None:
+        made.append(sheets.classes(classes))
+    for sheet in made:
+        yield File(f"{sheet.name}.csv", sheet.to_csv())
     for test, table in zip(results.tests, tables.tests, strict=True):
-        for name, build in SHEETS.items():
+        for name, build in sheets.SHEETS.items():
             sheet = build(test, table)
             made.append(sheet)
             yield File(f"test-{test.position}/{name}.csv", sheet.to_csv())
-        yield File(f"test-{test.position}/supplement.json", to_json(supplements(table, test)).encode())
         yield File(f"test-{test.position}/test.json", to_json(_facts(table)).encode())
         yield File(f"test-{test.position}/ratings.imrmc", imrmc_text(table).encode())
-    yield File("data-dictionary.csv", dictionary(made).to_csv())
+    yield File("data-dictionary.csv", sheets.dictionary(made).to_csv())
 
 
 def _protocol(study: Study, results: StudyResults) -> Iterator[File]:
@@ -128,25 +149,6 @@ def _facts(table: TestTable) -> dict[str, Any]:
         ],
         "model": None if model is None else {"leaks_checked": model.leaks_checked, "problem": model.problem},
     }  # fmt: skip
-
-
-def _figures(results: StudyResults) -> tuple[list[File], list[LeftOut]]:
-    """Each figure with its caption and alternative text; without a Chromium, what only that can draw is left out."""
-    files: list[File] = []
-    wanted: list[tuple[str, go.Figure, str]] = []
-    for test in results.tests:
-        for question in test.questions:
-            figure, name = roc_with_readers(test, question), figure_name(test, question)
-            words = caption(test, question, results.provenance)
-            files.append(File(f"{name}.html", as_page(figure, title=test.title, text=words)))
-            described = f"{words}\n\n{alternative_text(test, question)}\n"
-            files.append(File(f"{name}.txt", described.encode()))
-            wanted += [(f"{name}.{fmt}", figure, fmt) for fmt in DRAWN]
-    try:
-        drawn = draw([(figure, fmt) for _name, figure, fmt in wanted])
-    except ResultsError as error:
-        return files, [LeftOut(name, str(error)) for name, _figure, _fmt in wanted]
-    return files + [File(entry[0], content) for entry, content in zip(wanted, drawn, strict=True)], []
 
 
 def _manifest(results: StudyResults, digests: dict[str, str], left_out: list[LeftOut]) -> bytes:

@@ -9,25 +9,29 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from model_core.taxonomy import Taxonomy, TrainingClass
 from readerstudy.results.arrays import (
     CASE_ATTRIBUTES,
     READER_ATTRIBUTES,
     AnswerTable,
     Attributes,
     CaseTable,
+    ClassTable,
     Floats,
+    FlowCounts,
     ModelTable,
     QuestionTable,
     TestTable,
+    times,
 )
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.sheets import DANGEROUS
+from readerstudy.studies.plan import Plan
 
 MANIFEST = "manifest.json"
 Rows = list[dict[str, str]]
@@ -93,6 +97,17 @@ def test_tables(export: Exported) -> tuple[TestTable, ...]:
 test_tables.__test__ = False  # type: ignore[attr-defined]  # pytest: no test
 
 
+def analysis_plan(export: Exported) -> Plan | None:
+    """The plan of the exported protocol, None where it has none. Raises: ResultsError for what is no plan."""
+    recorded = export.json("protocol.json").get("analysis_plan")
+    if recorded is None:
+        return None
+    try:
+        return Plan.of(recorded)
+    except (KeyError, TypeError) as error:
+        raise ResultsError(f"protocol.json: analysis_plan is not one ({type(error).__name__}: {error}).") from error
+
+
 def _test_table(export: Exported, folder: str) -> TestTable:
     facts = export.json(f"{folder}/test.json")
     cases = _cases(export, f"{folder}/cases.csv")
@@ -121,6 +136,7 @@ def _test_table(export: Exported, folder: str) -> TestTable:
         ),
         model=_model(export, folder, facts["model"], cases), answers=answers,
         attributes=_attributes(export, f"{folder}/attributes.csv", cases, list(readers)),
+        flow=_flow(export, f"{folder}/flow.csv"),
     )  # fmt: skip
 
 
@@ -164,9 +180,9 @@ def _answers(
         **{key: np.array(values, dtype=np.int64) for key, values in columns.items()},
         labels=tuple(_text(row, "answer") for row in rows),
         is_positive=np.array([row["counts_as_positive"] == "1" for row in rows], dtype=bool),
-        answered_at=tuple(datetime.fromisoformat(row["answered_at"]) for row in rows),
-        client_shown_at=tuple(_time(row["client_shown_at"]) for row in rows),
-        client_answered_at=tuple(_time(row["client_answered_at"]) for row in rows),
+        arrived=times(row["answered_at"] for row in rows),
+        shown=times(row["client_shown_at"] for row in rows),
+        given=times(row["client_answered_at"] for row in rows),
     )
     return table, decisions
 
@@ -186,7 +202,29 @@ def _model(export: Exported, folder: str, facts: dict[str, Any] | None, cases: C
         full_uuids=tuple(row["image"] for row in full),
         full_leaked=np.array([row["in_training"] == "1" for row in full], dtype=bool),
         leaks_checked=facts["leaks_checked"], leaked_cases=tuple(leaked), problem=facts["problem"],
+        by_class=_by_class(export, f"{folder}/probabilities.csv"),
     )  # fmt: skip
+
+
+def _by_class(export: Exported, name: str) -> ClassTable:
+    """The training-class probabilities of the cases' pictures, with the classes and the taxonomy they are read by."""
+    rows = export.rows(name)
+    classes = tuple(
+        TrainingClass(row["class"], row["node"], tuple(row["diseases"].split()), int(row["n_images"]))
+        for row in export.rows("classes.csv")
+    )
+    values = np.array([[row[one.id] or "nan" for one in classes] for row in rows], dtype=np.float32)
+    return ClassTable(taxonomy_of(export), classes, values.reshape(len(rows), len(classes)))
+
+
+def taxonomy_of(export: Exported) -> Taxonomy:
+    """The taxonomy that came with the export. Raises: TaxonomyError for one that is none."""
+    return Taxonomy.read_csv(io.StringIO(export.read("taxonomy.csv").decode()))
+
+
+def _flow(export: Exported, name: str) -> FlowCounts | None:
+    counts = {row["count"]: _whole(row, "n", name, line) for line, row in enumerate(export.rows(name), start=2)}
+    return FlowCounts(**counts) if counts else None
 
 
 def _attributes(export: Exported, name: str, cases: CaseTable, readers: Sequence[str]) -> Attributes:
@@ -223,7 +261,3 @@ def _text(row: dict[str, str], column: str) -> str:
     """A text without the apostrophe that kept a spreadsheet from computing it."""
     text = row.get(column, "")
     return text[1:] if text.startswith("'") and text[1:].startswith(DANGEROUS) else text
-
-
-def _time(text: str) -> datetime | None:
-    return datetime.fromisoformat(text) if text else None

@@ -7,7 +7,9 @@ from django.utils.translation import ngettext
 
 from readerstudy.results.analysis import ModelResult, QuestionResult, StudyResults, TestResult
 from readerstudy.results.arrays import Provenance
+from readerstudy.results.primary.words import planned_sentences, results_sentences
 from readerstudy.studies.models import Study
+from readerstudy.studies.plan import Plan
 from readerstudy.studies.protocol import document, frozen
 
 PRIVATE = ("study.contact", "study.consent.text")
@@ -32,7 +34,7 @@ def protocol_document(study: Study) -> dict[str, Any]:
 
 
 def methods(results: StudyResults, protocol: dict[str, Any]) -> tuple[str, ...]:
-    """Paragraphs in the order of a paper: design, each test, statistics, provenance."""
+    """Paragraphs in the order of a paper: design, each test, the plan, the primary result, statistics, provenance."""
     described = {test["position"]: test for test in protocol["tests"]}
     paragraphs = [_design(results, protocol)]
     for test in results.tests:
@@ -40,7 +42,18 @@ def methods(results: StudyResults, protocol: dict[str, Any]) -> tuple[str, ...]:
             paragraphs.append(_cases(test, described[test.position]) + " " + _reading(test))
         if test.model is not None and results.provenance.model is not None:
             paragraphs.append(_model(test, test.model, results.provenance))
-    return (*paragraphs, _statistics(results), _provenance(results.provenance))
+    return (
+        *paragraphs,
+        _join(planned_sentences(_plan(protocol))),
+        _join(results_sentences(results.primary)),
+        _statistics(results),
+        _provenance(results.provenance),
+    )
+
+
+def _plan(protocol: dict[str, Any]) -> Plan | None:
+    recorded = protocol.get("analysis_plan")
+    return Plan.of(recorded) if recorded else None
 
 
 def _join(sentences: list[str]) -> str:

@@ -14,11 +14,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from readerstudy.results.analysis import analyse_tests
+from readerstudy.results.arrays import TestTable
 from readerstudy.results.encoding import encode
 from readerstudy.results.errors import ResultsError
-from readerstudy.results.exported import MANIFEST, Exported, test_tables
-from readerstudy.results.sheets import SHEETS
+from readerstudy.results.exported import MANIFEST, Exported, analysis_plan, taxonomy_of, test_tables
+from readerstudy.results.primary.numbers import primary_analysis
+from readerstudy.results.primary.sheet import primary_sheet
+from readerstudy.results.sheets import SHEETS, Sheet
+from readerstudy.results.supplement.confusions import mean_of_pictures
 from readerstudy.results.supplement.numbers import supplements
 
 RELATIVE = 1e-9  # between machines the last digits of a float may differ
@@ -92,21 +98,48 @@ def recompute(path: Path) -> Comparison:
 
 def _compare_results(export: Exported, found: Comparison) -> None:
     tables = test_tables(export)
-    results = analyse_tests(tables)
+    plan = analysis_plan(export)
+    results = analyse_tests(tables, plan)
     recorded = export.json("results.json")
     found.compare("results.json tests", recorded["tests"], encode(results))
-    _compare_provenance(recorded["provenance"], export.json(MANIFEST), found)
+    primary = primary_analysis(plan, tables)
+    found.compare("results.json primary", recorded["primary"], encode(primary))
+    _compare_sheet("primary.csv", export, primary_sheet(primary), found)
+    _compare_provenance(recorded["provenance"], export.json(MANIFEST), taxonomy_of(export).sha256, found)
+    found.compare(
+        "results.json supplements",
+        recorded["supplements"],
+        encode(
+            {str(table.position): supplements(table, result) for result, table in zip(results, tables, strict=True)}
+        ),
+    )
     for result, table in zip(results, tables, strict=True):
         for name in DERIVED:
-            file = f"test-{table.position}/{name}.csv"
-            computed = SHEETS[name](result, table).to_csv().decode()
-            found.compare(file, list(_cells(export.read(file).decode())), list(_cells(computed)))
-        supplement = f"test-{table.position}/supplement.json"
-        found.compare(supplement, export.json(supplement), encode(supplements(table, result)))
+            _compare_sheet(f"test-{table.position}/{name}.csv", export, SHEETS[name](result, table), found)
+        _compare_scores(table, found)
 
 
-def _compare_provenance(recorded: dict[str, Any], manifest: dict[str, Any], found: Comparison) -> None:
-    """What results.json says of its origin against what the manifest says."""
+def _compare_sheet(file: str, export: Exported, computed: Sheet, found: Comparison) -> None:
+    found.compare(file, list(_cells(export.read(file).decode())), list(_cells(computed.to_csv().decode())))
+
+
+def _compare_scores(table: TestTable, found: Comparison) -> None:
+    """The scores of the cases, from what the model said of each training class, by summation up the taxonomy."""
+    model = table.model
+    if model is None or model.problem or model.by_class is None:
+        return
+    said = model.by_class
+    shares = said.taxonomy.restricted_share(
+        said.classes, said.probabilities, table.positive_nodes, table.negative_nodes
+    )
+    computed = mean_of_pictures(shares[:, np.newaxis], table.cases.picture_case, table.cases.n)[:, 0]
+    found.compare(f"test-{table.position}/cases.csv score", encode(model.case_scores), encode(computed))
+
+
+def _compare_provenance(
+    recorded: dict[str, Any], manifest: dict[str, Any], taxonomy_sha256: str, found: Comparison
+) -> None:
+    """What results.json says of its origin, and what the taxonomy is, against what the manifest says."""
     told = {
         "study_title": manifest["study"]["title"], "state": manifest["study"]["state"],
         "seed": manifest["study"]["seed"], "interim": manifest["interim"],
@@ -114,6 +147,7 @@ def _compare_provenance(recorded: dict[str, Any], manifest: dict[str, Any], foun
         "differs": manifest["protocol"]["differs"], "taxonomy_sha256": manifest["taxonomy_sha256"],
         "image_sets": manifest["image_sets"], "model": manifest["model"],
     }  # fmt: skip
+    found.compare("taxonomy.csv sha256", manifest["taxonomy_sha256"], taxonomy_sha256)
     found.compare("results.json provenance", {key: recorded.get(key) for key in told}, told)
 
 

@@ -70,10 +70,10 @@ def figure_file(figure: go.Figure, fmt: str, *, title: str, text: str) -> bytes:
     return draw([(figure, fmt)])[0]
 
 
-def as_page(figure: go.Figure, *, title: str, text: str) -> bytes:
-    """A page that shows the figure without any network: plotly.js is in it."""
+def as_page(figure: go.Figure, *, title: str, text: str, script: str = "") -> bytes:
+    """A page that shows the figure without any network: plotly.js is in it, or lies at the path ``script``."""
     body = plotly.io.to_html(
-        figure, full_html=False, include_plotlyjs=True, div_id="figure", config={"displaylogo": False}
+        figure, full_html=False, include_plotlyjs=script or True, div_id="figure", config={"displaylogo": False}
     )
     language = html.escape(get_language() or "en")
     page = (
@@ -91,7 +91,8 @@ def draw(wanted: Sequence[tuple[go.Figure, str]]) -> list[bytes]:
 
     Raises: ResultsError (503) where kaleido or Chromium is missing, fails, or takes too long.
     """
-    names = [_name(figure, fmt) for figure, fmt in wanted]
+    told = {id(figure): figure.to_json(engine="json") for figure, _fmt in wanted}
+    names = [_name(told[id(figure)], fmt) for figure, fmt in wanted]
     missing = {name: wanted[i] for i, name in enumerate(names) if not default_storage.exists(name)}
     if missing:
         if reason := unavailable():
@@ -105,10 +106,10 @@ def draw(wanted: Sequence[tuple[go.Figure, str]]) -> list[bytes]:
     return found
 
 
-def _name(figure: go.Figure, fmt: str) -> str:
-    """The same figure in the same format by the same software is the same file."""
+def _name(figure: str, fmt: str) -> str:
+    """The same figure (as JSON) in the same format by the same software is the same file."""
     made_by = [version("plotly"), version("kaleido") if not unavailable() else "", fmt, str(PNG_SCALE)]
-    content = "\n".join([*made_by, figure.to_json(engine="json")])
+    content = "\n".join([*made_by, figure])
     return f"results/figures/{hashlib.sha256(content.encode()).hexdigest()}.{fmt}"
 
 

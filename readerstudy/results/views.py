@@ -9,7 +9,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from readerstudy.accounts.access import researcher_required, signed_in
 from readerstudy.accounts.refusals import explained
-from readerstudy.results import export, page
+from readerstudy.results import export, page, waiting
 from readerstudy.results.access import (
     may_see_numbers,
     model_version_for,
@@ -20,10 +20,12 @@ from readerstudy.results.access import (
 )
 from readerstudy.results.analysis import QuestionResult, TestResult, analyse
 from readerstudy.results.captions import caption
+from readerstudy.results.computing import StillComputing, results_of
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.figures import CONVENTIONS, Convention, roc_with_readers
 from readerstudy.results.forms import LookForm
 from readerstudy.results.methods import methods, protocol_document
+from readerstudy.results.primary.page import panel
 from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
 from readerstudy.results.sheets import DETAILED, SHEETS
 from readerstudy.results.tables import images_to_score, study_tables
@@ -57,9 +59,13 @@ def _results_page(request: HttpRequest, study: Study, form: LookForm, status: in
         return render(request, "results/draft.html", context)
     if not may_see_numbers(signed_in(request), study):
         return render(request, "results/look.html", {**context, "form": form}, status=status)
-    found = analyse(study_tables(study, model_version))
+    try:
+        found = results_of(study, model_version, by=signed_in(request))
+    except StillComputing as still:
+        return render(request, "results/waiting.html", context | waiting.shown(still.computation), status=status)
     context |= {
         "results": found,
+        "primary": panel(found.primary),
         "sections": page.sections(found, convention),
         "methods": methods(found, protocol_document(study)),
         "notices": list(dict.fromkeys(test.notice for test in found.tests if test.notice)),
@@ -76,6 +82,8 @@ def _results_page(request: HttpRequest, study: Study, form: LookForm, status: in
             ("order", _("reading order")),
             ("answers", _("answers")),
             ("attributes", _("attributes")),
+            ("probabilities", _("class probabilities")),
+            ("flow", _("flow")),
         ],
     }
     return render(request, "results/results.html", context)
@@ -164,8 +172,8 @@ def _asked(request: HttpRequest, pk: int, test_pk: int) -> tuple[TestResult, Que
     """The test and question of a figure, and its caption. Http404 for a question that there is not."""
     study = numbers_of_test(request.user, pk, test_pk).study
     model_version = model_version_for(request.GET.get("model"), study)
-    found = analyse(study_tables(study, model_version, only_test=test_pk))
-    test = found.tests[0]
+    found = results_of(study, model_version, by=signed_in(request))
+    test = next(one for one in found.tests if one.id == test_pk)
     wanted = request.GET.get("question", "")
     for question in test.questions:
         if not wanted or str(question.position) == wanted:

@@ -21,15 +21,16 @@ from numpy.typing import NDArray
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
 from readerstudy.images.models import Image
+from readerstudy.scoring import outcomes
 from readerstudy.scoring.errors import ScoringError
-from readerstudy.scoring.models import Chunk, ModelVersion, RunImage, Score, ScoringRun
+from readerstudy.scoring.models import Chunk, ModelVersion, RunImage, ScoringRun
 from readerstudy.scoring.progress import Progress, failures, progress
 from readerstudy.scoring.registry import register_model
-from readerstudy.scoring.scores import DTYPE, batches, can_check_leaks, coverage, image_ids, leaks, scores_of
+from readerstudy.scoring.scores import batches, can_check_leaks, coverage, image_ids, leaks, scores_of
 
 __all__ = [
-    "Progress", "can_check_leaks", "claim", "coverage", "extend", "fail", "failures", "finish", "give_back", "leaks",
-    "progress", "register_model", "request_run", "scores_of", "stop_run", "sweep", "waiting_images",
+    "Progress", "can_check_leaks", "claim", "coverage", "deliver", "extend", "fail", "failures", "finish", "give_back",
+    "leaks", "progress", "register_model", "request_run", "scores_of", "stop_run", "sweep", "waiting_images",
 ]  # fmt: skip
 
 log = logging.getLogger(__name__)
@@ -42,34 +43,41 @@ RING_AT_ONCE = 2000  # messages that one sweep sends at most
 
 
 def request_run(
-    *, model_version: ModelVersion, images: QuerySet[Image] | Iterable[int], label: str, requested_by: User
+    *,
+    model_version: ModelVersion,
+    images: QuerySet[Image] | Iterable[int],
+    label: str,
+    requested_by: User,
+    kind: str = ScoringRun.Kind.SCORES,
 ) -> ScoringRun:
-    """Ask for the scores of `images` by a model; only those that it has not scored yet become work.
+    """Ask for the scores (features, saliency maps) of `images` by a model; only what is not there yet becomes work.
 
-    The same request while one is active returns that one. With nothing left to score, the run is done at once.
+    The same request while one is active returns that one. With nothing left to do, the run is done at once.
     Raises: ScoringError if there is no image, or an id is unknown.
     """
     asked = image_ids(images)
     _check_asked(asked)
-    digest = hashlib.sha256("\n".join([model_version.sha256, *map(str, asked)]).encode()).hexdigest()
-    in_training = [image.pk for image in leaks(model_version, asked)]
+    digest = hashlib.sha256("\n".join([kind, model_version.sha256, *map(str, asked)]).encode()).hexdigest()
+    in_training = leaks(model_version, asked)
     active = ScoringRun.objects.filter(request_sha256=digest, state__in=ScoringRun.ACTIVE)
     try:
         with transaction.atomic():
             if found := active.first():
                 return found
-            present = set(model_version.scores.values_list("image_id", flat=True))
+            present = set(outcomes.present(kind, model_version).values_list("image_id", flat=True))
             todo = [image_id for image_id in asked if image_id not in present]
             now = timezone.now()
             run = ScoringRun.objects.create(
-                model_version=model_version, label=label[:200], request_sha256=digest, requested_by=requested_by,
-                n_images=len(asked), n_present=len(asked) - len(todo), in_training=in_training,
-                state=ScoringRun.State.QUEUED if todo else ScoringRun.State.DONE, finished_at=None if todo else now,
+                model_version=model_version, kind=kind, label=label[:200], request_sha256=digest,
+                requested_by=requested_by, n_images=len(asked), n_present=len(asked) - len(todo),
+                in_training=in_training, state=ScoringRun.State.QUEUED if todo else ScoringRun.State.DONE,
+                finished_at=None if todo else now,
             )  # fmt: skip
             _cut_into_chunks(run, todo, now)
             audit.record(
-                "run.requested", actor=requested_by, target=run, label=run.label, model=model_version.sha256,
-                n_images=run.n_images, n_present=run.n_present, n_in_training=len(in_training),
+                "run.requested", actor=requested_by, target=run, label=run.label, kind=str(kind),
+                model=model_version.sha256, n_images=run.n_images, n_present=run.n_present,
+                n_in_training=len(in_training),
             )  # fmt: skip
     except IntegrityError:  # someone else asked for the same at the same moment
         return active.get()
@@ -145,9 +153,9 @@ def extend(chunk: Chunk) -> bool:
 
 
 def waiting_images(chunk: Chunk) -> list[Image]:
-    """The images of a chunk that its model has not scored in the meantime (another run may have), by id."""
-    scored = chunk.run.model_version.scores.values("image_id")
-    return list(Image.objects.filter(pk__in=chunk.run_images.exclude(image__in=scored).values("image_id")))
+    """The images of a chunk that are not done in the meantime (by another run of this kind and model), by id."""
+    done = outcomes.present(chunk.run.kind, chunk.run.model_version)
+    return list(Image.objects.filter(pk__in=chunk.run_images.exclude(image__in=done).values("image_id")))
 
 
 def finish(
@@ -158,28 +166,27 @@ def finish(
     failures: Mapping[int, str],
     precision: str = "",
 ) -> bool:
+    """`deliver` of scores: image id -> (k,) probabilities in the model's class order.
+
+    Raises: ScoringError, also where a vector is not k finite probabilities.
+    """
+    made = outcomes.score_rows(chunk.run.model_version, probabilities, precision)
+    return deliver(chunk, lease=lease, made=made, failures=failures)
+
+
+def deliver(chunk: Chunk, *, lease: uuid.UUID | None, made: outcomes.Rows, failures: Mapping[int, str]) -> bool:
     """Write what came out of a chunk, once: all of it in one transaction, and only if the lease is still the caller's.
 
-    probabilities: image id -> (k,) in the model's class order; failures: image id -> the reason.
+    made: image id -> an unsaved row of the run's kind; failures: image id -> the reason.
     Returns False, with nothing written, if the chunk has been taken by another worker or given up.
-    Raises: ScoringError if an image of the chunk is left out or another one is reported on, or a vector is not k finite
-    probabilities.
+    Raises: ScoringError if an image of the chunk is left out or another one is reported on.
     """
-    model_version = chunk.run.model_version
-    packed = {pk: _packed(pk, probabilities[pk], model_version.n_classes) for pk in sorted(probabilities)}
     with transaction.atomic():
         run = _locked_run(chunk)
         if not _held(chunk, lease).update(state=Chunk.State.DONE, lease=None, lease_expires_at=None, error=""):
             return False
-        _check_complete(chunk, {*packed, *failures})
-        Score.objects.bulk_create(
-            [
-                Score(image_id=pk, model_version=model_version, probabilities=data, precision=precision)
-                for pk, data in packed.items()
-            ],
-            ignore_conflicts=True,
-            batch_size=500,
-        )
+        _check_complete(chunk, {*made, *failures})
+        outcomes.store(chunk.run.kind, made)
         for image_id, reason in failures.items():
             chunk.run_images.filter(image_id=image_id).update(error=reason or "No reason was given.")
         _close(run)
@@ -254,13 +261,6 @@ def _check_complete(chunk: Chunk, reported: set[int]) -> None:
         raise ScoringError(f"The worker reported on image {min(strays)}, which is not of {chunk}.")
     if left_out := [image.pk for image in waiting_images(chunk) if image.pk not in reported]:
         raise ScoringError(f"The worker reported neither a score nor a reason for image {left_out[0]} of {chunk}.")
-
-
-def _packed(image_id: int, vector: NDArray[np.floating], n_classes: int) -> bytes:
-    array = np.asarray(vector, dtype=DTYPE)
-    if array.shape != (n_classes,) or not np.isfinite(array).all():
-        raise ScoringError(f"Image {image_id}: {n_classes} finite probabilities were due, not an array {array.shape}.")
-    return array.tobytes()
 
 
 def _given_up(chunk: Chunk) -> str:

@@ -38,7 +38,14 @@ class ModelVersion(models.Model):
 
 
 class ScoringRun(models.Model):
-    """A request to score images by a model. The row is the truth, the queue carries ids only."""
+    """A request for what a model makes of images. The row is the truth, the queue carries ids only."""
+
+    class Kind(models.TextChoices):
+        """What comes out of each image: a row of `Score`, of `Features` or of `SaliencyMap`."""
+
+        SCORES = "scores", _("scores")
+        FEATURES = "features", _("features")
+        SALIENCY = "saliency", _("saliency maps")
 
     class State(models.TextChoices):
         QUEUED = "queued", _("waiting")
@@ -50,12 +57,13 @@ class ScoringRun(models.Model):
     ACTIVE = (State.QUEUED, State.RUNNING)
 
     model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="runs")
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.SCORES)
     label = models.CharField(max_length=200)  # what was asked for, in words: "all images of study ..."
     # SHA-256 of the model version and the sorted image ids: the same request is the same run.
     request_sha256 = models.CharField(max_length=64)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     n_images = models.PositiveIntegerField()  # asked for
-    n_present = models.PositiveIntegerField(default=0)  # of these, scored by this model before
+    n_present = models.PositiveIntegerField(default=0)  # of these, done by this model before
     # Of these, the ids of the images whose lesion, patient or picture the model was trained on, found when requested.
     in_training = models.JSONField(default=list)
     error = models.TextField(blank=True)
@@ -70,6 +78,7 @@ class ScoringRun(models.Model):
             models.CheckConstraint(
                 condition=Q(state__in=["queued", "running", "done", "stopped", "failed"]), name="run_state_known"
             ),
+            models.CheckConstraint(condition=Q(kind__in=["scores", "features", "saliency"]), name="run_kind_known"),
             models.UniqueConstraint(
                 fields=["request_sha256"],
                 condition=Q(state__in=["queued", "running"]),
@@ -148,3 +157,39 @@ class Score(models.Model):
 
     def __str__(self) -> str:
         return f"image {self.image_id} by {self.model_version_id}"
+
+
+class Features(models.Model):
+    """The last hidden layer of one image by one model: float32, little-endian, as many as the network has there."""
+
+    image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="+")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="features")
+    values = models.BinaryField()
+    precision = models.CharField(max_length=20, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "features"
+        constraints = [models.UniqueConstraint(fields=["image", "model_version"], name="features_once")]
+
+    def __str__(self) -> str:
+        return f"features of image {self.image_id} by {self.model_version_id}"
+
+
+class SaliencyMap(models.Model):
+    """Which pixels of one image a model's answer hangs on: a grey PNG in the picture's proportions, black 0, white
+    ``brightest`` or more (the L1 norm of the gradient of -log P at the input, over the colours)."""
+
+    image = models.ForeignKey(Image, on_delete=models.PROTECT, related_name="+")
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="saliency_maps")
+    target = models.CharField(max_length=120)  # the training class whose P it is: the most probable one
+    probability = models.FloatField()
+    png = models.BinaryField()
+    brightest = models.FloatField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["image", "model_version"], name="saliency_map_once")]
+
+    def __str__(self) -> str:
+        return f"saliency of image {self.image_id} by {self.model_version_id}"

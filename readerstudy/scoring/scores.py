@@ -1,6 +1,7 @@
 """What a model has said of which images, and which of them it had seen before."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from typing import cast
 
 import numpy as np
@@ -12,6 +13,7 @@ from readerstudy.images.models import Image, Reference
 from readerstudy.scoring.models import ModelVersion
 
 DTYPE = np.dtype("<f4")  # of Score.probabilities
+LEAKS_AT_ONCE = 20_000
 _GROUPS = ("files", "pixels", "lesions", "patients")  # of digests, in a checkpoint's training description
 
 
@@ -49,35 +51,34 @@ def can_check_leaks(model_version: ModelVersion) -> bool:
     return any(groups.get(kind) for kind in _GROUPS)
 
 
-def leaks(model_version: ModelVersion, images: QuerySet[Image] | Iterable[int]) -> list[Image]:
-    """The images whose lesion, patient or picture the model was fitted on, by id.
+def leaks(model_version: ModelVersion, images: QuerySet[Image] | Iterable[int]) -> list[int]:
+    """The ids, sorted, of the images whose lesion, patient or picture the model was fitted on.
 
     A checkpoint carries SHA-256 digests of what it was trained on (`model_core.dataset.leak_digests`): a picture is
     known again by the uploaded bytes or by its pixels, lesion and patient by the ids that their publishers gave them.
     A checkpoint without digests (see `can_check_leaks`) finds nothing.
     """
-    groups = model_version.checkpoint.training.get("groups") or {}
-    files, pixels, lesions, patients = (set(groups.get(kind, ())) for kind in _GROUPS)
-
-    def seen(reference: Reference) -> bool:
-        return (
-            reference.source_sha256 in files
-            or reference.image.pixels_sha256 in pixels
-            or not lesions.isdisjoint(_lesion_digests(reference))
-            or bool(reference.patient_id and group_digest("patient", reference.patient_id) in patients)
-        )
-
-    found: list[Image] = []
-    for some in batches(image_ids(images)):
-        references = Reference.objects.filter(image_id__in=some).select_related("image").order_by("image_id")
-        found.extend(reference.image for reference in references if seen(reference))
+    groups = model_version.metadata["training"].get("groups") or {}
+    files, pixels, lesions, patients = (frozenset(groups.get(kind, ())) for kind in _GROUPS)
+    if not (files or pixels or lesions or patients):
+        return []
+    patient_seen = cache(lambda patient: bool(patients) and group_digest("patient", patient) in patients)
+    found: list[int] = []
+    for some in batches(image_ids(images), LEAKS_AT_ONCE):
+        rows = Reference.objects.filter(image_id__in=some).order_by("image_id")
+        columns = ("image_id", "source_sha256", "image__pixels_sha256", "lesion_id", "patient_id")
+        found += [
+            image
+            for image, source, picture, lesion, patient in rows.values_list(*columns).iterator(chunk_size=LEAKS_AT_ONCE)
+            if source in files
+            or picture in pixels
+            or (lesion and lesions and not lesions.isdisjoint(_lesion_digests(lesion, patient)))
+            or (patient and patient_seen(patient))
+        ]
     return found
 
 
-def _lesion_digests(reference: Reference) -> set[str]:
+def _lesion_digests(lesion: str, patient: str) -> tuple[str, str]:
     """A checkpoint knows a lesion by "patient/lesion" where it knew the patient, because some publishers number
     lesions within a patient; else by its id alone."""
-    if not reference.lesion_id:
-        return set()
-    names = {reference.lesion_id, f"{reference.patient_id}/{reference.lesion_id}"}
-    return {group_digest("lesion", name) for name in names}
+    return group_digest("lesion", lesion), group_digest("lesion", f"{patient}/{lesion}")

@@ -9,7 +9,7 @@ from readerstudy.images.models import ImageSet
 from readerstudy.images.truth import taxonomy
 from readerstudy.studies.designs import Allotment, Conduct
 from readerstudy.studies.eligibility import seed_of
-from readerstudy.studies.models import Arm, CaseImage, Question, Stage, Study, Test
+from readerstudy.studies.models import AnalysisPlan, Arm, CaseImage, Question, Stage, Study, Test
 
 FORMAT = "readerstudy protocol 2"
 # The columns of `designs`, under the headings of the document.
@@ -33,6 +33,7 @@ def document(study: Study) -> dict[str, Any]:
     """Everything that defines the study, as plain JSON values; the drawn cases once there are any."""
     tests = study.tests.select_related("image_set", "practice_set", "attention_set", "requires", "study")
     tests = tests.prefetch_related("arms", "stages__questions__choices")
+    planned = plan_of(study)
     return {
         "format": FORMAT,
         "software": {"name": "readerstudy", "version": version("readerstudy")},
@@ -44,8 +45,14 @@ def document(study: Study) -> dict[str, Any]:
             "seed": study.seed,
         },
         "taxonomy": {"sha256": taxonomy().sha256},
+        "analysis_plan": planned.values.document() if planned else None,
         "tests": [_test(test) for test in tests],
     }
+
+
+def plan_of(study: Study) -> AnalysisPlan | None:
+    """The analysis plan as the database has it; None: none is written. Of an open study the frozen one counts."""
+    return AnalysisPlan.objects.filter(study=study).select_related("study").first()
 
 
 def _test(test: Test) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from django.db.models import Max
 
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
-from readerstudy.studies import impossible
+from readerstudy.studies import impossible, presets
 from readerstudy.studies.drafts import ArmDraft, StageDraft
 from readerstudy.studies.errors import StudiesError, sentences
-from readerstudy.studies.models import Arm, Choice, Question, Stage, Study, Test
+from readerstudy.studies.models import AnalysisPlan, Arm, Choice, Question, Stage, Study, Test
 from readerstudy.studies.protocol import draft_for_change
 
 # Below 2**53: every program that reads the export reads this number exactly, those that know only floats too.
@@ -43,6 +43,18 @@ def update_study(study: Study, *, values: Mapping[str, Any], actor: User) -> Non
 
 
 @transaction.atomic
+def save_plan(study: Study, *, values: Mapping[str, Any], actor: User) -> None:
+    """Set the analysis plan of a draft: a value for each field of `AnalysisPlan`."""
+    locked = draft_for_change(study)
+    before = AnalysisPlan.objects.filter(study=locked).values(*values).first() or {}
+    changed = sorted(name for name, value in values.items() if name not in before or before[name] != value)
+    if not changed:
+        return
+    AnalysisPlan.objects.update_or_create(study=locked, defaults=dict(values))
+    audit.record("plan.edited" if before else "plan.written", actor=actor, target=locked, fields=changed)
+
+
+@transaction.atomic
 def save_test(
     test: Test,
     *,
@@ -50,15 +62,19 @@ def save_test(
     stages: Sequence[StageDraft] | None = None,
     arms: Sequence[ArmDraft] | None = None,
     position: int | None = None,
+    from_preset: bool = False,
 ) -> None:
     """Add a test to its study's draft (after the others, unless at `position`), or change one.
 
-    Stages or arms that are None stay as they are.
+    Stages or arms that are None stay as they are. A test made from a preset brings the preset's analysis plan, where
+    the study has none yet.
 
     Raises StudiesError, with every reason, for what the tables could not hold; nothing is stored then. What may be
     stored and is not yet enough to open the study is listed by `protocol.missing_from_test`.
     """
-    draft_for_change(test.study)
+    locked = draft_for_change(test.study)
+    if from_preset and not AnalysisPlan.objects.filter(study=locked).exists():
+        save_plan(locked, values=presets.PLAN, actor=actor)
     action = "test.added" if test.pk is None else "test.edited"
     if test.pk is None:
         last = test.study.tests.aggregate(last=Max("position"))["last"]

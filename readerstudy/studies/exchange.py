@@ -18,11 +18,12 @@ from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
 from readerstudy.images.models import ImageSet
 from readerstudy.images.truth import taxonomy
-from readerstudy.studies import drafting, impossible
-from readerstudy.studies.document import ALLOTMENT, CONDUCT, FORMAT
+from readerstudy.studies import drafting, impossible, presets
+from readerstudy.studies.document import ALLOTMENT, CONDUCT, FORMAT, plan_of
 from readerstudy.studies.drafts import ArmDraft, ChoiceDraft, QuestionDraft, StageDraft, arms_of, stages_of
 from readerstudy.studies.errors import StudiesError, sentences
-from readerstudy.studies.models import Question, Study, Test
+from readerstudy.studies.models import AnalysisPlan, Question, Study, Test
+from readerstudy.studies.plan import Plan
 from readerstudy.studies.reading_json import Node
 
 LARGEST_FILE = 10_000_000  # bytes; the protocol of a thousand cases of six images has about 500,000
@@ -49,7 +50,7 @@ class Planned:
 
 @transaction.atomic
 def copy_study(study: Study, *, actor: User) -> Study:
-    """A new draft with the same texts and tests, and a seed of its own."""
+    """A new draft with the same texts, analysis plan and tests, and a seed of its own."""
     title = _("Copy of %(title)s") % {"title": study.title}
     made = Study.objects.create(
         title=title[:200], description=study.description, contact=study.contact, consent_text=study.consent_text,
@@ -62,6 +63,8 @@ def copy_study(study: Study, *, actor: User) -> Study:
         )
         for test in study.tests.select_related(*SET_COLUMNS, "requires")
     ]  # fmt: skip
+    if (written := plan_of(study)) is not None:
+        drafting.save_plan(made, values={name: getattr(written, name) for name in presets.PLAN}, actor=actor)
     _write_tests(made, planned, actor=actor)
     audit.record("study.copied", actor=actor, target=made, source=study.pk)
     return made
@@ -105,6 +108,7 @@ def import_study(
     if missing:
         raise StudiesError(" ".join(missing), status=HTTPStatus.UNPROCESSABLE_ENTITY)
     planned = [_planned(test) for test in root.children("tests")]
+    analysis = root.optional("analysis_plan")
     study = Study(
         title=about.text("title"), description=about.text("description"), contact=about.text("contact"),
         consent_text=about.child("consent").text("text"), created_by=actor,
@@ -117,6 +121,8 @@ def import_study(
     except ValidationError as error:
         raise StudiesError(" ".join(sentences(error)), status=HTTPStatus.UNPROCESSABLE_ENTITY) from error
     study.save()
+    if analysis is not None:
+        drafting.save_plan(study, values=_analysis_plan(analysis, study), actor=actor)
     _write_tests(study, planned, actor=actor)
     audit.record("study.imported", actor=actor, target=study)
     return study
@@ -216,6 +222,20 @@ def _planned(test: Node) -> Planned:
         test.whole("position"), columns, test.whole_or_none("requires"),
         [_stage(stage) for stage in test.children("stages")], [_arm(arm) for arm in test.children("arms")],
     )  # fmt: skip
+
+
+def _analysis_plan(node: Node, study: Study) -> dict[str, Any]:
+    """The columns of the plan. Raises StudiesError for what is no plan, or none that could be written here."""
+    try:
+        found = Plan.of(node.mapping())
+        values = {name: getattr(found, name) for name in presets.PLAN} | {"secondary": list(found.secondary)}
+        AnalysisPlan(study=study, **values).full_clean(exclude=["study"], validate_unique=False)
+    except (KeyError, TypeError) as error:
+        raise node.wrong(_("an analysis plan")) from error
+    except ValidationError as error:
+        said = f"{node.path}: " + " ".join(sentences(error))
+        raise StudiesError(said, status=HTTPStatus.UNPROCESSABLE_ENTITY) from error
+    return values
 
 
 def _image_set(node: Node | None) -> ImageSet | None:

@@ -1,4 +1,4 @@
-"""What is asked: a study, its tests, their questions and cases, and each frozen version of its protocol."""
+"""What is asked: a study, its plan, its tests, their questions and cases, and each frozen version of its protocol."""
 
 import uuid
 
@@ -8,7 +8,12 @@ from django.db.models import F, Q
 from django.utils.translation import gettext_lazy as _
 
 from readerstudy.images.models import Image, ImageSet, Modality
+from readerstudy.studies.analysis_plan import AnalysisPlan
 from readerstudy.studies.designs import MOST_IMAGES_OF_A_CASE, Allotment, Conduct
+
+__all__ = [
+    "AnalysisPlan", "Arm", "Case", "CaseImage", "Choice", "ProtocolVersion", "Question", "Stage", "Study", "Test",
+]  # fmt: skip
 
 
 class Study(models.Model):

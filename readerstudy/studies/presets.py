@@ -1,12 +1,19 @@
-"""Starting points for a test: the three tests of Esteva et al. 2017 at their sizes, and its two questions."""
+"""Starting points: the three tests of Esteva et al. 2017 at their sizes, its two questions, and an analysis plan.
+
+The paper counts the readers below the model's curve and has no formal test. The plan here is the one that asks its
+question of other readers and other cases: is the model more sensitive than the average reader, at that reader's own
+specificity?
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from readerstudy.images.models import Modality
+from readerstudy.studies import plan
 
 Text = str | Promise
 
@@ -73,6 +80,22 @@ TESTS = (
     ),
     Preset("malignant", _("Malignant against benign"), positive=("malignant",), negative=("benign",)),
 )
+
+PLAN: dict[str, Any] = {
+    "endpoint": plan.SENSITIVITY,
+    "method": plan.BOOTSTRAP,
+    "hypothesis": plan.SUPERIORITY,
+    "margin": 0.0,
+    "alpha": 0.05,
+    "reference": None,
+    "threshold_origin": plan.TEST_SET,
+    "threshold": None,
+    "threshold_data": "",
+    "multiplicity": plan.HOLM,
+    "missing": plan.COMPLETE_READERS,
+    "average": plan.EVERY_READER,
+    "secondary": ["readers", "auc", "specificity"],
+}
 
 
 def first_present(alternatives: Sequence[str], present: Sequence[str]) -> list[str]:

@@ -13,14 +13,16 @@ from django.utils.translation import gettext as _
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
 from readerstudy.studies import drawing
-from readerstudy.studies.document import digest, document, text_sha256
+from readerstudy.studies.document import digest, document, plan_of, text_sha256
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.models import ProtocolVersion, Study, Test
+from readerstudy.studies.plan import Plan
 from readerstudy.studies.rules import missing_from_test
 
 __all__ = [
     "StudiesError", "changed", "close_study", "digest", "document", "draft_for_change", "frozen", "missing",
-    "missing_from_test", "open_study", "refuse_unless_draft", "text_sha256", "unblind_study",
+    "missing_from_test", "open_study", "plan_in_force", "plan_of", "refuse_unless_draft", "text_sha256",
+    "unblind_study",
 ]  # fmt: skip
 
 # --- what is missing -------------------------------------------------------------------------------------------------
@@ -38,6 +40,8 @@ def missing(study: Study, *, models: Collection[str] | None = None) -> list[str]
         lacking.append(_("Say whom readers can ask."))
     if not study.consent_text.strip():
         lacking.append(_("Write the consent text."))
+    if plan_of(study) is None:
+        lacking.append(_("Write the analysis plan."))
     tests = list(study.tests.select_related("image_set", "study"))
     if not tests:
         lacking.append(_("Add a test."))
@@ -62,6 +66,16 @@ def _unknown_models(test: Test, models: Collection[str] | None) -> list[str]:
 def frozen(study: Study) -> ProtocolVersion | None:
     """The protocol that is in force; None for a draft."""
     return study.protocol_versions.order_by("-number").first()
+
+
+def plan_in_force(study: Study) -> Plan | None:
+    """The plan of the frozen protocol; of a draft the one written so far. None: there is none."""
+    version_in_force = frozen(study)
+    if version_in_force is None:
+        written = plan_of(study)
+        return written.values if written else None
+    recorded = version_in_force.document.get("analysis_plan")
+    return Plan.of(recorded) if recorded else None
 
 
 def changed(study: Study) -> list[str]:

@@ -58,7 +58,7 @@ def add_tests(key: str, *, study: Study, image_set: ImageSet, model_sha256: str 
     """`make`, stored: the tests that were added to the draft."""
     made = make(key, study=study, image_set=image_set, model_sha256=model_sha256)
     for draft in made:
-        drafting.save_test(draft.test, stages=draft.stages, arms=draft.arms, actor=actor)
+        drafting.save_test(draft.test, stages=draft.stages, arms=draft.arms, actor=actor, from_preset=True)
     return [draft.test for draft in made]
 
 

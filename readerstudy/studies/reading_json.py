@@ -16,7 +16,8 @@ class Node:
     def __init__(self, value: Any, path: str) -> None:
         self.value, self.path = value, path
 
-    def _wrong(self, expected: str) -> StudiesError:
+    def wrong(self, expected: str) -> StudiesError:
+        """What to raise for a value that is not what is expected."""
         return StudiesError(
             _("%(path)s: %(expected)s is expected, not %(found)s.")
             % {"path": self.path or _("the file"), "expected": expected, "found": repr(self.value)[:60]},
@@ -25,7 +26,7 @@ class Node:
 
     def mapping(self) -> Mapping[str, Any]:
         if not isinstance(self.value, dict):
-            raise self._wrong(_("an object"))
+            raise self.wrong(_("an object"))
         return self.value
 
     def child(self, key: str) -> "Node":
@@ -42,7 +43,7 @@ class Node:
     def children(self, key: str) -> list["Node"]:
         found = self.child(key)
         if not isinstance(found.value, list):
-            raise found._wrong(_("a list"))
+            raise found.wrong(_("a list"))
         return [Node(value, f"{found.path}.{number}") for number, value in enumerate(found.value)]
 
     def text(self, key: str) -> str:
@@ -54,14 +55,14 @@ class Node:
     def _text(self) -> str:
         # PostgreSQL stores no NUL, and no half of a surrogate pair can be written as UTF-8.
         if not isinstance(self.value, str) or "\x00" in self.value or not _is_unicode(self.value):
-            raise self._wrong(_("a text"))
+            raise self.wrong(_("a text"))
         return self.value
 
     def whole(self, key: str) -> int:
         found = self.child(key)
         # A boolean is an int to Python.
         if not isinstance(found.value, int) or isinstance(found.value, bool):
-            raise found._wrong(_("a whole number"))
+            raise found.wrong(_("a whole number"))
         return found.value
 
     def whole_or_none(self, key: str) -> int | None:
@@ -70,7 +71,7 @@ class Node:
     def truth(self, key: str) -> bool:
         found = self.child(key)
         if not isinstance(found.value, bool):
-            raise found._wrong(_("true or false"))
+            raise found.wrong(_("true or false"))
         return found.value
 
     def truth_or_none(self, key: str) -> bool | None:

@@ -13,19 +13,20 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from readerstudy.accounts.access import administrator_required, signed_in, staff_required
 from readerstudy.accounts.refusals import explained
 from readerstudy.images.models import ImageSet
-from readerstudy.studies import access, drafting, overview, protocol
+from readerstudy.studies import access, drafting, overview, protocol, wording
 from readerstudy.studies.builder_forms import ImportForm
 from readerstudy.studies.drafts import StageDraft, stages_of
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.forms import (
     NewStudyForm,
+    PlanForm,
     StartForm,
     StudyForm,
     TestForm,
     initial_from_preset,
     initial_from_test,
 )
-from readerstudy.studies.models import Study, Test
+from readerstudy.studies.models import AnalysisPlan, Study, Test
 
 SECTION = {"section": "studies"}
 Models = Callable[[], Mapping[str, str]]  # SHA-256 and name of each registered model, given by the roof
@@ -58,6 +59,7 @@ def study(request: HttpRequest, pk: int, models: Models) -> HttpResponse:
         "tests": overview.tests_of(loaded),
         "missing": protocol.missing(loaded, models=models()) if loaded.state == Study.State.DRAFT else [],
         "frozen": protocol.frozen(loaded),
+        "planned": wording.terms(planned) if (planned := protocol.plan_in_force(loaded)) else [],
         "changed": protocol.changed(loaded),
     }
     return render(request, "studies/study.html", context)
@@ -75,6 +77,19 @@ def edit(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("study", pk)
     # The form has written into `loaded` what was sent; the heading shows what is stored.
     return render(request, "studies/edit.html", {**SECTION, "study": _draft(request, pk), "form": form})
+
+
+@administrator_required
+@require_http_methods(["GET", "HEAD", "POST"])
+@explained(StudiesError, back="study")
+def plan(request: HttpRequest, pk: int) -> HttpResponse:
+    """The analysis plan of a draft."""
+    loaded = _draft(request, pk)
+    form = PlanForm(request.POST or None, instance=protocol.plan_of(loaded) or AnalysisPlan(study=loaded))
+    if form.is_valid():
+        drafting.save_plan(loaded, values=form.cleaned_data, actor=signed_in(request))
+        return redirect("study", pk)
+    return render(request, "studies/plan.html", {**SECTION, "study": loaded, "form": form})
 
 
 def _draft(request: HttpRequest, pk: int) -> Study:
@@ -99,7 +114,7 @@ def test_add(request: HttpRequest, pk: int) -> HttpResponse:
             instance=Test(study=loaded, image_set=image_set),
             initial=initial_from_preset(image_set, loaded, start, question),
         )
-        return _test_page(request, loaded, chosen, form)
+        return _test_page(request, loaded, chosen, form, from_preset=bool(start))
     return render(
         request, "studies/test.html", {**SECTION, "study": loaded, "start": chosen or StartForm(), "sets": sets}
     )
@@ -122,13 +137,15 @@ def test_edit(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
     return _test_page(request, loaded, start_form, TestForm(request.POST or None, instance=test, initial=initial))
 
 
-def _test_page(request: HttpRequest, loaded: Study, start: StartForm, form: TestForm) -> HttpResponse:
+def _test_page(
+    request: HttpRequest, loaded: Study, start: StartForm, form: TestForm, *, from_preset: bool = False
+) -> HttpResponse:
     counting = "count" in request.POST
     if form.is_valid() and not counting:
         test = form.save(commit=False)
         test.positive_nodes = form.cleaned_data["positive_nodes"]
         test.negative_nodes = form.cleaned_data["negative_nodes"]
-        drafting.save_test(test, stages=_stages(test, form), actor=signed_in(request))
+        drafting.save_test(test, stages=_stages(test, form), actor=signed_in(request), from_preset=from_preset)
         return redirect("study", loaded.pk)
     if counting:
         form.only_count()

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 from django.core import mail
@@ -54,6 +55,18 @@ def test_a_reader_signs_in_with_a_code_and_goes_on_where_he_was_going(client: Cl
     answer = client.post(reverse("account_confirm_login_code") + "?next=/read/", {"code": code})
     assert (answer.status_code, answer.url) == (HTTPStatus.FOUND, "/read/")
     assert is_signed_in(client)
+
+
+@pytest.mark.parametrize("email", ["outsider@example.org", "nobody@example.org"])
+def test_a_mail_server_that_is_down_is_said_and_tells_nothing_of_the_address(
+    client: Client, outsider: User, settings: Any, email: str
+) -> None:
+    assert outsider.email == "outsider@example.org"
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", 1  # nobody listens there
+    answer = client.post(reverse("account_request_login_code"), {"email": email}, follow=True)
+    assert answer.redirect_chain == [(reverse("account_login"), HTTPStatus.FOUND)]
+    assert "the mail server did not take it" in answer.content.decode()
 
 
 def test_a_wrong_code_opens_nothing_and_tries_are_counted(client: Client, outsider: User) -> None:

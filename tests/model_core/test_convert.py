@@ -106,8 +106,8 @@ def test_the_command_prints_levels_and_writes_with_a_record(tmp_path: Path, caps
     out = tmp_path / "ours.csv"
     assert command(csv_file(tmp_path, ONTOLOGY), "--first-parent", "--output", out) == 0
     printed = capsys.readouterr().out
-    assert "4 nodes, 2 of them leaves" in printed
-    assert "level 3: 1 nodes" in printed
+    assert "4 nodes, 2 of them leaves, 3 levels deep" in printed
+    assert "level 2: 2 nodes, 1 of them leaves" in printed
     record = json.loads((tmp_path / "ours.csv.record.json").read_text())
     assert record["results"]["taxonomy_sha256"] == Taxonomy.read_csv(out).sha256
 
@@ -120,13 +120,15 @@ def test_the_command_checks_the_shipped_taxonomy(capsys: pytest.CaptureFixture[s
     assert "level 2: 9 nodes" in printed
 
 
-# shared/data/README.md: 418 nodes, depth 5; 114 -> 9 -> 3. The ontology: rows of the file; its one root is DOID:16.
+# shared/data/README.md: 418 nodes, depth 5; 114 -> 9 -> 3. The ontologies: rows of the files; the one root of 2016 is
+# DOID:16; depth and the roots of 2026 by networkx 3, longest path from a node without a parent in the file.
 @pytest.mark.parametrize(
     ("file", "levels"),
     [
         ("isic_diagnosis_paths.csv", {"nodes": 418, "deepest": 5, "roots": 3}),
         ("fitzpatrick17k_hierarchy.csv", {"nodes": 126, "deepest": 3, "roots": 3}),
         ("doid_2016_skin_branch.csv", {"nodes": 399, "deepest": 7, "roots": 1}),
+        ("doid_2026_skin_branch.csv", {"nodes": 546, "deepest": 9, "roots": 3}),
     ],
 )
 def test_the_real_files(shared_data: Path, file: str, levels: dict[str, int]) -> None:
@@ -138,3 +140,62 @@ def test_the_real_files(shared_data: Path, file: str, levels: dict[str, int]) ->
     depths = levels_of(taxonomy)
     assert {"nodes": sum(depths.values()), "deepest": max(depths), "roots": depths[1]} == levels
     assert len(set(taxonomy.nodes)) == levels["nodes"]
+
+
+# The format's own documentation: stanzas, "!" comments, trailing {modifiers}; DOID:4 is_a nothing here
+OBO = """format-version: 1.4
+ontology: doid
+
+[Term]
+id: DOID:4
+name: disease
+
+[Term]
+id: DOID:37
+name: skin disease
+def: "A disease: of the skin." [url:https\\://example.org]
+is_a: DOID:4 ! disease
+
+[Term]
+id: DOID:1909
+name: melanoma
+is_a: DOID:37 {source="x"} ! skin disease
+is_a: DOID:2 ! another branch
+is_a: DOID:162 ! cancer
+
+[Term]
+id: DOID:162
+name: cancer
+is_a: DOID:4 ! disease
+
+[Term]
+id: DOID:99
+name: obsolete rash
+is_obsolete: true
+
+[Typedef]
+id: part_of
+name: part of
+"""
+
+
+def test_an_obo_file_and_one_branch_of_it(tmp_path: Path) -> None:
+    path = tmp_path / "doid.obo"
+    path.write_text(OBO)
+    with pytest.raises(TaxonomyError, match=r"row 14: DOID:1909 \(melanoma\) has DOID:37, DOID:162.*--first-parent"):
+        read_taxonomy(path)
+    everything = {"DOID:4": None, "DOID:37": "DOID:4", "DOID:1909": "DOID:37", "DOID:162": "DOID:4"}
+    assert parents(read_taxonomy(path, first_parent=True)) == everything
+    # under the skin, melanoma has one parent
+    for root in ("DOID:37", "skin disease"):
+        assert parents(read_taxonomy(path, root=root)) == {"DOID:37": None, "DOID:1909": "DOID:37"}
+    with pytest.raises(TaxonomyError, match=r"doid\.obo has no node with the id or name 'DOID:99'"):
+        read_taxonomy(path, root="DOID:99")
+    path.write_text("no ontology\n")
+    with pytest.raises(TaxonomyError, match=r"doid\.obo has no \[Term\]"):
+        read_taxonomy(path)
+
+
+def test_one_branch_of_our_own(tmp_path: Path) -> None:
+    path = csv_file(tmp_path, "id,parent,name\na,,A\nb,a,B\nc,b,C\nd,a,D\n")
+    assert parents(read_taxonomy(path, root="B")) == {"b": None, "c": "b"}

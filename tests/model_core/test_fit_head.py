@@ -151,3 +151,43 @@ def test_help_explains_every_command(
     assert ended.value.code == 0
     shown = capsys.readouterr().out
     assert [part for part in parts if part not in shown] == []
+
+
+def test_an_interrupted_fit_does_not_look_at_pictures_twice(
+    tmp_path: Path, drawn: DrawnSet, model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stopped at the third part, and again; the checkpoint is that of a run that was not stopped, bit by bit."""
+    from model_core import fit_features
+    from model_core.inference import FeatureExtractor
+
+    rows = drawn.manifest.read_text("utf-8").splitlines()
+    manifest = tmp_path / "m.csv"
+    manifest.write_text("\n".join(rows[:6]), "utf-8")
+
+    def fit(out: Path) -> int:
+        given = ("--manifest", manifest, "--images", drawn.folder, "--weights", model_file, "--out", out, "--folds", 2)
+        return main(["fit-head", *map(str, given), "--flips", "none", "--device", "cpu"])
+
+    monkeypatch.setattr(fit_features, "PART", 2)
+    assert fit(tmp_path / "whole.safetensors") == 0
+    looked: list[int] = []
+    features = FeatureExtractor.features
+
+    def counted(self: FeatureExtractor, pixels: np.ndarray, views: object = ((),)) -> np.ndarray:
+        looked.append(len(pixels))
+        if len(looked) == 3:
+            raise KeyboardInterrupt
+        return features(self, pixels, views)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(FeatureExtractor, "features", counted)
+    out = tmp_path / "model.safetensors"
+    assert fit(out) == 130
+    assert not out.exists()
+    assert fit(out) == 0
+    assert looked == [2, 2, 1, 1]
+    (one, _), (other, _) = checkpoint.load(out), checkpoint.load(tmp_path / "whole.safetensors")
+    assert all((one[name] == other[name]).all() for name in one)
+    assert sorted(path.name for path in tmp_path.glob("model*")) == [
+        "model.safetensors",
+        "model.safetensors.record.json",
+    ]

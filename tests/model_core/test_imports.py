@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 
 LIGHT = (
-    "model_core", "model_core.__main__", "model_core.benchmark.command", "model_core.benchmark.train_step",
-    "model_core.checkpoint", "model_core.crossvalidate", "model_core.dataset", "model_core.evaluate", "model_core.fit",
-    "model_core.parts", "model_core.predict", "model_core.taxonomy", "model_core.train.command",
-    "model_core.transforms",
+    "model_core", "model_core.__main__", "model_core.benchmark.command", "model_core.benchmark.copies",
+    "model_core.benchmark.train_step",
+    "model_core.checkpoint", "model_core.convert", "model_core.crossvalidate", "model_core.dataset", "model_core.embed",
+    "model_core.evaluate", "model_core.export", "model_core.fit", "model_core.parts", "model_core.predict",
+    "model_core.saliency_pictures", "model_core.taxonomy",
+    "model_core.train.command", "model_core.transforms", "model_core.tsne",
 )  # fmt: skip
 
 

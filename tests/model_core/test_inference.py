@@ -129,7 +129,7 @@ def test_wrong_arguments(model_file: Path, classifier: Classifier, drawn: DrawnS
         classifier.predict([drawn.folder / drawn.files[0]], batch_size=0)
     with pytest.raises(CheckpointError, match="The device nonsense is not available"):
         Classifier.load(model_file, "nonsense")
-    with pytest.raises(CheckpointError, match="one of float32, bfloat16, not 'float8'"):
+    with pytest.raises(CheckpointError, match="one of float32, bfloat16, float16, not 'float8'"):
         Classifier.load(model_file, "cpu", "float8")
     with pytest.raises(CheckpointError, match="cannot be read"):
         Classifier.load(model_file.with_name("absent.safetensors"))

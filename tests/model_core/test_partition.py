@@ -5,6 +5,7 @@ import json
 import time
 from argparse import ArgumentParser
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -94,16 +95,24 @@ def test_any_tree_is_partitioned_without_overlap_or_loss(drawn: tuple[Taxonomy, 
     assert classes == partition_diseases(taxonomy, dict(reversed(counts.items())), limit)  # deterministic
 
 
-def test_the_papers_size_takes_well_under_a_second() -> None:
-    """2,032 nodes and 129,450 images, as in the paper; counts as uneven as real ones (log-normal)."""
+def test_the_papers_size_takes_well_under_a_second(record_property: Callable[[str, object], None]) -> None:
+    """2,032 nodes and 129,450 images, as in the paper; counts as uneven as real ones (log-normal).
+
+    Processor time, the least of three, so that a busy machine does not count; an algorithm whose time grows with the
+    square of the nodes takes longer than what is allowed.
+    """
     rng = np.random.default_rng(20170202)
     parents = {"0": ""} | {str(i): str(rng.integers(max(0, i // 4 - 3), max(1, i // 3))) for i in range(1, 2032)}
     taxonomy = forest(parents)
     share = rng.lognormal(sigma=2, size=2032)
     counts = dict(zip(parents, rng.multinomial(129_450, share / share.sum()).tolist(), strict=True))
-    started = time.perf_counter()
-    classes = partition_diseases(taxonomy, counts, 1000)
-    assert time.perf_counter() - started < 0.5
+    took = []
+    for _ in range(3):
+        started = time.process_time()
+        classes = partition_diseases(taxonomy, counts, 1000)
+        took.append(time.process_time() - started)
+    record_property("seconds", min(took))
+    assert min(took) < 0.5
     assert sum(c.n_images for c in classes) == 129_450
     assert len(classes) > 100
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import io
 from collections import Counter, defaultdict
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageEnhance
+from PIL import Image
 
+from model_core.benchmark.copies import CHANGES, planted_components
 from model_core.labels import read_labels
 from model_core.split import Components, grouped_folds, grouped_parts, similarity_components
 from model_core.split.hashing import perceptual_hash
@@ -41,34 +40,6 @@ def test_lesions_of_ham10000_never_straddle(shared_data: Path, folders: tuple[st
         assert [lesion for lesion in many if len(sides[lesion]) > 1] == []
 
 
-def stored(image: Image.Image, quality: int) -> Image.Image:
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality)
-    return Image.open(buffer).convert("RGB")
-
-
-def crop(image: Image.Image, share: float, rng: np.random.Generator) -> Image.Image:
-    w, h = round(image.width * share), round(image.height * share)
-    x, y = rng.integers(0, image.width - w + 1), rng.integers(0, image.height - h + 1)
-    return image.crop((x, y, x + w, y + h))
-
-
-def lit(image: Image.Image, rng: np.random.Generator) -> Image.Image:
-    image = ImageEnhance.Brightness(image).enhance(rng.uniform(0.65, 1.35))
-    return ImageEnhance.Contrast(image).enhance(rng.uniform(0.75, 1.25))
-
-
-Change = Callable[[Image.Image, np.random.Generator], Image.Image]
-CHANGES: dict[str, Change] = {
-    "stored again, smaller": lambda i, r: stored(i.resize((i.width // 2, i.height // 2)), int(r.integers(40, 90))),
-    "quarter turns and mirrors": lambda i, r: stored(i.transpose(list(Image.Transpose)[r.integers(0, 7)]), 85),
-    "turned by up to 20 degrees": lambda i, r: stored(i.rotate(r.uniform(4, 20), Image.Resampling.BICUBIC), 85),
-    "cropped to 80 %": lambda i, r: stored(crop(i, 0.8, r), 85),
-    "brightened or darkened": lambda i, r: stored(lit(i, r), 85),
-    "all at once": lambda i, r: stored(lit(crop(i.transpose(list(Image.Transpose)[r.integers(0, 7)]), 0.85, r), r), 70),
-}
-
-
 def join(pictures: list[Image.Image]) -> Components:
     """By their pixels alone."""
     return similarity_components(
@@ -78,6 +49,24 @@ def join(pictures: list[Image.Image]) -> Components:
     )
 
 
+def test_patients_of_pad_ufes_20_never_straddle(shared_data: Path) -> None:
+    """The publisher's whole file: patients with several lesions, and lesions with several photographs."""
+    rows = read_labels([shared_data / "labels" / "PAD-UFES-20_metadata.csv"]).rows
+    patients, lesions = [row.patient_id for row in rows], [row.lesion_id for row in rows]
+    several = {patient for patient, n in Counter(patients).items() if n > 1}
+    assert len(several) == 544  # of 1,373, counted in the file with awk
+    components = similarity_components(len(rows), keys={"patient": patients, "lesion": lesions})
+    labels = [row.diagnosis for row in rows]
+    for split in (
+        grouped_folds(components.of, labels, folds=9, seed=0),
+        grouped_parts(components.of, labels, fractions=FRACTIONS, seed=0),
+    ):
+        sides: dict[str, set[str]] = defaultdict(set)
+        for patient, side in zip(patients, split.tolist(), strict=True):
+            sides[patient].add(str(side))
+        assert [patient for patient in several if len(sides[patient]) > 1] == []
+
+
 @pytest.fixture(scope="module")
 def planted(shared_data: Path) -> tuple[Components, list[tuple[int, str]]]:
     """24 real images and six changed copies of each; (original, change) of each copy, in order."""
@@ -85,9 +74,7 @@ def planted(shared_data: Path) -> tuple[Components, list[tuple[int, str]]]:
     files += sorted((shared_data / "pad_ufes_20" / "images").iterdir())[::37]
     originals = [Image.open(file).convert("RGB") for file in files]
     assert len(originals) == 24
-    rng = np.random.default_rng(20)
-    copies = [(i, name, change(originals[i], rng)) for i in range(24) for name, change in CHANGES.items()]
-    return join([*originals, *(copy for _, _, copy in copies)]), [(i, name) for i, name, _ in copies]
+    return planted_components(originals, np.random.default_rng(20))
 
 
 def test_planted_copies_are_found(planted: tuple[Components, list[tuple[int, str]]]) -> None:
@@ -97,7 +84,7 @@ def test_planted_copies_are_found(planted: tuple[Components, list[tuple[int, str
     for position, (original, change) in enumerate(copies):
         found[change] += int(components.of[24 + position] == components.of[original])
     assert set(found) == set(CHANGES)
-    for change in ("stored again, smaller", "quarter turns and mirrors", "brightened or darkened"):
+    for change in ("stored again, half the size", "quarter turns and mirrors", "brightened or darkened"):
         assert found[change] == 24
     assert min(found.values()) >= 22
     assert found.total() >= 140
@@ -113,7 +100,10 @@ def test_no_planted_copy_straddles_a_fold(planted: tuple[Components, list[tuple[
     fold = grouped_folds(components.of, ["x"] * len(components.of), folds=5, seed=1)
     apart = [(i, name) for k, (i, name) in enumerate(copies) if fold[24 + k] != fold[i]]
     assert len(apart) <= 4
-    assert all(name in ("turned by up to 20 degrees", "cropped to 80 %", "all at once") for _, name in apart)
+    assert all(
+        name in ("turned by 4 to 20 degrees", "cropped to 80 % of each side", "mirrored, cropped, lit, stored")
+        for _, name in apart
+    )
 
 
 def test_the_same_dermoscopic_image_at_two_sizes_and_crops_is_found(shared_data: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from readerstudy.accounts.models import User
 from readerstudy.readers.models import Reader
 from readerstudy.readings.models import Answer, Reading
-from readerstudy.results import rendering
+from readerstudy.results import export, rendering
 from readerstudy.results.tables import images_to_score
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study, Test
@@ -62,6 +62,12 @@ def worked(opened: Study, researcher: User) -> Worked:
 def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing takes seconds and is not what most of these tests are about."""
     monkeypatch.setattr(rendering, "browser", lambda: None)
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An export without its figures: most of its tests are about numbers."""
+    monkeypatch.setattr(export, "figure_files", lambda results, numbers: ([], []))
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from readerstudy.studies.models import Study
 from tests.results.conftest import Worked
 
 ROOT = Path(__file__).resolve().parents[2]
-pytestmark = pytest.mark.usefixtures("no_browser")
+pytestmark = pytest.mark.usefixtures("no_figures")
 
 
 @pytest.fixture
@@ -111,11 +111,11 @@ def test_nobody_has_begun_and_somebody_has_left(
 
 
 def test_a_changed_file_is_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = folder / "test-1" / "roc.txt"
+    path = folder / "methods.txt"
     path.write_text(path.read_text() + " ")
     status, out = run(folder, capsys)
     assert status == 1
-    assert "test-1/roc.txt: not the file that was exported" in out
+    assert "methods.txt: not the file that was exported" in out
     assert "not equal: 1 differences" in out
 
 
@@ -145,8 +145,59 @@ def test_a_changed_answer_is_found_though_its_hash_was_mended(folder: Path, caps
     named = {
         difference.partition("[")[0].partition(".json")[0] for difference in recompute.recompute(folder).differences
     }
-    assert named == {"results", "test-1/readers.csv", "test-1/summary.csv", "test-1/supplement"}
-    assert "tests[1]" not in out
+    assert named == {"results", "primary.csv", "test-1/readers.csv", "test-1/summary.csv"}
+    assert "results.json primary.tests[0]." in out
+    assert "results.json supplements.1." in out
+    # The other test has the same numbers, its place in the family aside.
+    assert "json tests[1]" not in out
+    assert "supplements.2." not in out
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        (("tests", 0, "p"), 0.001),
+        (("tests", 1, "adjusted_p"), 0.001),
+        (("tests", 0, "decision"), "shown"),
+        (("tests", 0, "difference", "value"), 0.4),
+        (("role",), "exploratory"),
+        (("plan", "alpha"), 0.5),
+    ],
+)
+def test_a_primary_result_that_does_not_follow_is_named(
+    folder: Path, capsys: pytest.CaptureFixture[str], path: tuple[Any, ...], value: Any
+) -> None:
+    file = folder / "results.json"
+    results = json.loads(file.read_text())
+    place = results["primary"]
+    for key in path[:-1]:
+        place = place[key]
+    assert place[path[-1]] != value
+    place[path[-1]] = value
+    file.write_text(json.dumps(results))
+    rehash(file)
+    status, out = run(folder, capsys)
+    assert status == 1
+    named = "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path)
+    assert f"results.json primary{named}: {value!r} recorded" in out
+    assert "not equal: 1 differences" in out
+
+
+def test_another_plan_gives_another_result(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = folder / "protocol.json"
+    protocol = json.loads(file.read_text())
+    protocol["analysis_plan"]["missing_answers"] = "answered cases"
+    file.write_text(json.dumps(protocol))
+    rehash(file)
+    status, out = run(folder, capsys)
+    assert status == 1
+    assert "results.json primary.plan.missing: 'complete readers' recorded, 'answered cases' computed" in out
+    # The reader of the second test who answered three cases enters by that rule.
+    assert "results.json primary.tests[1].n_readers: 3 recorded, 4 computed" in out
+    del protocol["analysis_plan"]["test"]
+    file.write_text(json.dumps(protocol))
+    rehash(file)
+    assert "protocol.json: analysis_plan is not one (KeyError: 'test')" in run(folder, capsys)[1]
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,7 @@ def test_the_figure_is_drawn_with_square_axes_at_every_width(page: Page) -> None
 
 def test_pointing_at_a_reader_says_who_it_is(page: Page) -> None:
     point = page.locator(".plot .scatterlayer .trace", has=page.locator(".point")).nth(0).locator(".point").nth(0)
+    point.scroll_into_view_if_needed()
     where = point.bounding_box()
     assert where is not None
     page.mouse.move(where["x"] + where["width"] / 2, where["y"] + where["height"] / 2, steps=5)

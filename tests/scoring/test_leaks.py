@@ -16,7 +16,7 @@ from tests.builders import model_version, png
 def found(user: User, images: list[Image], **groups: list[str]) -> list[int]:
     """The positions of the images that leak into a model with these digests."""
     leaked = jobs.leaks(model_version(user, groups=groups), [image.pk for image in images])
-    return [images.index(image) for image in leaked]
+    return [[image.pk for image in images].index(pk) for pk in leaked]
 
 
 def test_a_lesion_is_known_again(researcher: User, images: list[Image]) -> None:

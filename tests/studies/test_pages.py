@@ -26,6 +26,20 @@ TEST_VALUES = {
     "positive_choice": "2",
 }
 
+PLAN_VALUES = {
+    "endpoint": "sensitivity",
+    "method": "obuchowski-rockette, readers and cases random",
+    "hypothesis": "superiority",
+    "margin": "0",
+    "alpha": "0.05",
+    "threshold_origin": "stated beforehand",
+    "threshold": "0.5",
+    "multiplicity": "holm",
+    "missing": "complete readers",
+    "average": "every reader",
+    "secondary": ["auc"],
+}
+
 
 @pytest.fixture
 def images(administrator: User) -> ImageSet:
@@ -53,7 +67,7 @@ def test_from_a_title_to_an_open_study(administrator_client: Client, images: Ima
     study = Study.objects.get()
     assert study.seed > 0
     page = text(answer.content)
-    assert "4 things are missing" in page
+    assert "5 things are missing" in page
     assert "Write the consent text." in page
 
     edit = reverse("study-edit", args=[study.pk])
@@ -70,6 +84,10 @@ def test_from_a_title_to_an_open_study(administrator_client: Client, images: Ima
     study.refresh_from_db()
     assert (study.title, study.consent_text, study.seed) == ("Ours", "Yes\nI do", 7)
 
+    answer = administrator_client.post(reverse("study-plan", args=[study.pk]), PLAN_VALUES, follow=True)
+    assert "The analysis plan" not in text(answer.content)
+    assert "Obuchowski-Rockette, readers and cases random; two-sided alpha 0.05" in text(answer.content)
+
     answer = administrator_client.post(add_address(study, images), TEST_VALUES, follow=True)
     assert "Nothing is missing" in text(answer.content)
     assert "3 )" not in text(answer.content)
@@ -84,7 +102,7 @@ def test_from_a_title_to_an_open_study(administrator_client: Client, images: Ima
     assert "5 drawn, of these 2 positive" in text(answer.content)
     assert "Invite readers" in text(answer.content)
     actions = AuditEntry.objects.values_list("action", flat=True)
-    assert list(actions) == ["study.created", "study.edited", "test.added", "study.opened"]
+    assert list(actions) == ["study.created", "study.edited", "plan.written", "test.added", "study.opened"]
 
 
 def test_closing_and_unblinding(administrator_client: Client, administrator: User) -> None:
@@ -220,13 +238,14 @@ def test_an_open_study_refuses_every_change(
     edit = {"title": "New", "description": "New", "contact": "New", "consent_text": "New", "seed": "1"}
     attempts: list[tuple[str, dict[str, object]]] = [
         (reverse("study-edit", args=[study.pk]), edit),
+        (reverse("study-plan", args=[study.pk]), PLAN_VALUES),
         (add_address(study, images), TEST_VALUES),
         (reverse("test-edit", args=[study.pk, test.pk]), TEST_VALUES),
         (reverse("test-delete", args=[study.pk, test.pk]), {}),
         (reverse("study-open", args=[study.pk]), {}),
         (reverse("study-unblind", args=[study.pk]), {}),
     ]
-    assert len(attempts) == 6
+    assert len(attempts) == 7
     for address, values in attempts:
         page = administrator_client.post(address, values)
         assert page.status_code == HTTPStatus.CONFLICT, address
@@ -262,7 +281,7 @@ def test_closing_twice_is_refused(administrator_client: Client, administrator: U
 
 
 def addresses(study: Study, test: Test) -> dict[str, str]:
-    one = {name: reverse(name, args=[study.pk]) for name in ("study", "study-edit", "test-add")}
+    one = {name: reverse(name, args=[study.pk]) for name in ("study", "study-edit", "study-plan", "test-add")}
     acts = {name: reverse(name, args=[study.pk]) for name in ("study-open", "study-close", "study-unblind")}
     tests = {name: reverse(name, args=[study.pk, test.pk]) for name in ("test-edit", "test-delete")}
     return {"studies": reverse("studies"), **one, **acts, **tests}
@@ -275,7 +294,7 @@ def test_a_stranger_signs_in_and_an_outsider_finds_nothing(
     client: Client, outsider_client: Client, draft: Study
 ) -> None:
     every = addresses(draft, draft.tests.get())
-    assert len(every) == 9
+    assert len(every) == 10
     for address in every.values():
         for method in ("get", "post"):
             assert getattr(client, method)(address).url.startswith(reverse("account_login"))
@@ -310,7 +329,7 @@ def test_what_is_not_there_is_not_found(administrator_client: Client, administra
     other = draft_study(administrator)
     nowhere = Study(pk=99999)
     test = draft.tests.get()
-    assert len(addresses(nowhere, test)) == 9
+    assert len(addresses(nowhere, test)) == 10
     for name, address in addresses(nowhere, test).items():
         if name != "studies":
             method = administrator_client.post if name in ACTS else administrator_client.get

@@ -9,7 +9,7 @@ from readerstudy.accounts.models import AuditEntry, User
 from readerstudy.images.models import Confirmation, Reference
 from readerstudy.studies import eligibility, protocol
 from readerstudy.studies.errors import StudiesError
-from readerstudy.studies.models import Case, CaseImage, Choice, ProtocolVersion, Question, Study, Test
+from readerstudy.studies.models import AnalysisPlan, Case, CaseImage, Choice, ProtocolVersion, Question, Study, Test
 from tests.builders import draft_study, image_set, open_study
 
 
@@ -130,8 +130,8 @@ def test_closing_and_unblinding_are_recorded_once_and_in_order(administrator: Us
 def test_an_empty_study_lists_everything_it_lacks(administrator: User) -> None:
     study = Study.objects.create(title="Empty", seed=1, created_by=administrator)
     lacking = protocol.missing(study)
-    assert len(lacking) == 4
-    for part, sentence in zip(["told", "ask", "consent", "test"], lacking, strict=True):
+    assert len(lacking) == 5
+    for part, sentence in zip(["told", "ask", "consent", "plan", "test"], lacking, strict=True):
         assert part in sentence
     with pytest.raises(StudiesError, match="consent"):
         protocol.open_study(study, actor=administrator)
@@ -240,9 +240,28 @@ def change_images(study: Study) -> None:
     image_set_of.save()
 
 
+def change_plan(**values: object) -> Callable[[Study], None]:
+    def change(study: Study) -> None:
+        AnalysisPlan.objects.filter(study=study).update(**values)
+
+    return change
+
+
 @pytest.mark.parametrize(
     "change",
     [
+        change_plan(endpoint="specificity"),
+        change_plan(method="obuchowski-rockette, readers and cases random"),
+        change_plan(hypothesis="non-inferiority", margin=0.05),
+        change_plan(margin=0.02),
+        change_plan(alpha=0.025),
+        change_plan(endpoint="auc", method="delong", reference=0.8, threshold_origin=""),
+        change_plan(method="obuchowski-rockette, cases fixed", threshold_origin="stated beforehand", threshold=0.5),
+        change_plan(multiplicity="bonferroni"),
+        change_plan(missing="answered cases"),
+        change_plan(average="board-certified readers"),
+        change_plan(secondary=["auc"]),
+        lambda study: study.plan.delete(),
         *[change_study(field, "other") for field in ("title", "description", "contact", "consent_text")],
         change_study("seed", 5),
         change_test("title", "other"),

@@ -40,7 +40,8 @@ from readerstudy.results.stats.delong import AucComparison, DeLong, compare_unpa
 from readerstudy.results.stats.estimate import Estimate, Proportion, StatsError, Test
 from readerstudy.results.stats.intervals import mean_interval, proportion, proportion_limits, proportions
 from readerstudy.results.stats.krippendorff import krippendorff_alpha
-from readerstudy.results.stats.matched import Matched, MatchedPoint, at_matched
+from readerstudy.results.stats.margin import against_bound
+from readerstudy.results.stats.matched import Matched, MatchedPoint, at_matched, average_matched
 from readerstudy.results.stats.mcnemar import (
     McNemar,
     adjust_p,
@@ -121,8 +122,10 @@ __all__ = [
     "Vote",
     "WithModel",
     "adjust_p",
+    "against_bound",
     "agreement",
     "at_matched",
+    "average_matched",
     "average_reader",
     "binormal",
     "binormal_auc",

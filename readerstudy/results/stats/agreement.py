@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats as distributions
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from readerstudy.results.stats.arrays import FEW_CASES, Floats, as_floats, check_level
+from readerstudy.results.stats.arrays import FEW_CASES, Bools, Floats, as_floats, check_level
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
 from readerstudy.results.stats.intervals import normal_interval, proportion
 from readerstudy.results.stats.krippendorff import MEASUREMENTS, krippendorff_alpha
@@ -172,23 +171,22 @@ def conger_kappa(ratings: ArrayLike, *, level: float = 0.95) -> Estimate:
         return Estimate.undefined(why, level=level, method=method, n=n)
     categories, codes = np.unique(rows, return_inverse=True)
     codes = codes.reshape(rows.shape)
-    totals = np.stack([np.bincount(row, minlength=categories.size) for row in codes]).astype(float)
-    agree = (category_counts(rows) ** 2).sum(axis=1)
+    totals = np.stack([np.bincount(row, minlength=categories.size) for row in codes])
+    counts = category_counts(rows)
+    agree = (counts**2).sum(axis=1)
+    squares = totals.sum(axis=0), (totals**2).sum()
 
-    def kappa(total_agree: float, margins: Floats, cases: float) -> float:
+    def kappa(total_agree: Floats, together: Floats, apart: Floats, cases: float) -> Floats:
+        """From the sums over readers of their counts (..., k), and of the squares of these."""
         observed = (total_agree / cases - r) / (r * (r - 1))
-        shares = margins / cases
-        together, apart = shares.sum(axis=0), (shares**2).sum(axis=0)
-        chance = float((together**2 - apart).sum()) / (r * (r - 1))
-        return (observed - chance) / (1 - chance) if chance < 1 - 1e-12 else NAN
+        chance = ((together / cases) ** 2).sum(axis=-1) - apart / cases**2
+        chance = chance / (r * (r - 1))
+        return np.divide(observed - chance, 1 - chance, out=np.full(np.shape(chance), NAN), where=chance < 1 - 1e-12)
 
-    value = kappa(float(agree.sum()), totals, n)
-    deleted = np.empty(n)
-    readers = np.arange(r)
-    for i in range(n):
-        margins = totals.copy()
-        margins[readers, codes[:, i]] -= 1
-        deleted[i] = kappa(float(agree.sum() - agree[i]), margins, n - 1)
+    value = float(kappa(agree.sum(), squares[0], squares[1], n))
+    # without a case, each reader's count of one category is one less
+    lost = (2 * totals[np.arange(r)[:, np.newaxis], codes] - 1).sum(axis=0)
+    deleted = kappa(agree.sum() - agree, squares[0] - counts, squares[1] - lost, n - 1)
     return _jackknifed(value, deleted, level, method, n, note)
 
 
@@ -264,31 +262,50 @@ def _icc_limits(
 
 def _pairs(rows: Floats, weights: str | None) -> tuple[Floats, float]:
     """Cohen's kappa of each pair (r, r), and the mean share of cases on which a pair says the same."""
-    r = len(rows)
-    categories, codes = np.unique(rows[~np.isnan(rows)], return_inverse=True)
-    k = categories.size
-    coded = np.full(rows.shape, -1)
-    coded[~np.isnan(rows)] = codes
-    seen = coded >= 0
-    marked = np.stack([coded == category for category in range(k)]).astype(float) if k else np.zeros((0, *rows.shape))
-    distance: Callable[[Floats], Floats] = {None: lambda d: (d > 0).astype(float), "linear": lambda d: d}.get(
-        weights, lambda d: d**2
-    )
-    n_both = seen.astype(float) @ seen.T
-    apart, chance = np.zeros((r, r)), np.zeros((r, r))
-    # margins of each reader over the cases that both answered
-    margins = marked @ seen.T.astype(float)
-    for i in range(k):
-        for j in range(k):
-            cost = float(distance(np.array(abs(i - j), float)))
-            if cost:
-                apart += cost * (marked[i] @ marked[j].T)
-                chance += cost * margins[i] * margins[j].T
-    disagree = n_both - sum((mark @ mark.T for mark in marked), np.zeros((r, r)))
+    r, n = rows.shape
+    seen = ~np.isnan(rows)
+    categories = np.unique(rows[seen])
+    # whole numbers below 2**24 are exact in single precision, where a product takes half the time
+    kind = np.float32 if n < 2**24 else np.float64
+    marked = [(rows == category).astype(kind) for category in categories]
+    n_both = np.full((r, r), float(n)) if seen.all() else _product(seen.astype(kind), seen.astype(kind))
+    # of each reader over the cases that both answered
+    margins = [_margins(mark, seen) for mark in marked]
+    if len(marked) == 2:  # what both called the second: all, less what either called the first
+        same = n_both - margins[0] - margins[0].T + 2 * _product(marked[0], marked[0])
+    else:
+        same = sum((_product(mark, mark) for mark in marked), np.zeros((r, r)))
+    disagree = n_both - same
+    costs = {(i, j): _cost(i, j, weights) for i in range(len(marked)) for j in range(i + 1, len(marked))}
+    chance = np.zeros((r, r))
+    for (i, j), cost in costs.items():
+        chance += cost * (margins[i] * margins[j].T + margins[j] * margins[i].T)
+    if set(costs.values()) <= {1.0}:
+        apart = disagree
+    else:
+        apart = np.zeros((r, r))
+        for (i, j), cost in costs.items():
+            product = _product(marked[i], marked[j])
+            apart += cost * (product + product.T)
     kappa = 1 - np.divide(apart * n_both, chance, out=np.full((r, r), NAN), where=chance > 0)
     upper = np.triu_indices(r, 1)
     shares = np.divide(disagree, n_both, out=np.full((r, r), NAN), where=n_both > 0)[upper]
     return kappa, float(1 - np.nanmean(shares)) if (~np.isnan(shares)).any() else NAN
+
+
+def _cost(i: int, j: int, weights: str | None) -> float:
+    """How far two categories, by their place in their order, lie apart."""
+    return {None: float(i != j), "linear": float(abs(i - j))}.get(weights, float((i - j) ** 2))
+
+
+def _product(one: NDArray[np.floating], other: NDArray[np.floating]) -> Floats:
+    return (one @ other.T).astype(float)
+
+
+def _margins(mark: NDArray[np.floating], seen: Bools) -> Floats:
+    if seen.all():
+        return np.broadcast_to(mark.sum(axis=1, dtype=float)[:, np.newaxis], (len(mark), len(mark)))
+    return _product(mark, seen.astype(mark.dtype))
 
 
 def _rows(ratings: ArrayLike) -> Floats:

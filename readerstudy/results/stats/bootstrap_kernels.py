@@ -116,33 +116,52 @@ class FunctionKernel(Kernel):
 class SortedScores:
     """Scores of one row, sorted once.
 
-    ``order`` sorts the negatives that have a score, ``positives`` indexes the positives that have one; ``lower`` and
-    ``upper`` count the negatives below each of those, ties excluded and included.
+    ``positives`` indexes the positives that have a score and ``order`` sorts the negatives that have one; each is None
+    where that is all of them as they come. ``lower`` and ``upper`` count the negatives below each of those positives,
+    ties excluded and included; ``upper`` is None where nothing is tied.
     """
 
-    positives: Ints
-    order: Ints
+    positives: Ints | None
+    order: Ints | None
     lower: Ints
-    upper: Ints
-    tied: bool
+    upper: Ints | None
 
     @classmethod
     def of(cls, positive: Floats, negative: Floats) -> SortedScores:
         seen, among = np.flatnonzero(~np.isnan(positive)), np.flatnonzero(~np.isnan(negative))
-        order = among[np.argsort(negative[among])]
+        order = among[np.argsort(negative[among], kind="stable")]
         lower, upper = (np.searchsorted(negative[order], positive[seen], side) for side in ("left", "right"))
-        return cls(seen, order, lower, upper, bool((lower != upper).any()))
+        return cls(
+            None if seen.size == positive.size else seen,
+            None if np.array_equal(order, np.arange(negative.size)) else order,
+            lower, upper if (lower != upper).any() else None,
+        )  # fmt: skip
+
+    def below(self, neg: Counts) -> Counts:
+        """How many negatives of each resample (b, ...) stand below each place in their order: from 0 to all of them."""
+        drawn = neg if self.order is None else np.take(neg, self.order, axis=1)
+        below = np.empty((len(neg), drawn.shape[1] + 1), np.int64)
+        below[:, 0] = 0
+        np.cumsum(drawn, axis=1, out=below[:, 1:])
+        return below
+
+    def won(self, below: Counts) -> Counts:
+        """Twice the negatives that each positive is above in each resample, ties counted half: (b, positives)."""
+        won = np.take(below, self.lower, axis=1)
+        won += won if self.upper is None else np.take(below, self.upper, axis=1)
+        return won
 
     def aucs(self, pos: Counts, neg: Counts) -> Floats:
-        """The AUC of each resample (b,); NaN where a class was not drawn."""
-        in_order = self.order.size == neg.shape[1] and bool((np.diff(self.order) == 1).all())
-        below = np.zeros((len(pos), self.order.size + 1), np.int64)
-        np.cumsum(neg if in_order else np.take(neg, self.order, axis=1), axis=1, out=below[:, 1:])
-        won = np.take(below, self.lower, axis=1)
-        won += np.take(below, self.upper, axis=1) if self.tied else won
-        drawn = pos if self.positives.size == pos.shape[1] else np.take(pos, self.positives, axis=1)
-        pairs = drawn.sum(axis=1) * below[:, -1]
-        return np.divide(np.vecdot(drawn, won), 2 * pairs, out=np.full(len(pos), NAN), where=pairs > 0)
+        """The AUC of each resample (b,); NaN where a class was not drawn. Whole numbers until the last division."""
+        below = self.below(neg)
+        drawn = pos if self.positives is None else np.take(pos, self.positives, axis=1)
+        return share_of_pairs(np.vecdot(drawn, self.won(below)), drawn.sum(axis=1), below[:, -1])
+
+
+def share_of_pairs(won: Counts, n_positive: Counts, n_negative: Counts) -> Floats:
+    """Twice the pairs won over twice the pairs there are; NaN where there is none."""
+    pairs = n_positive * n_negative
+    return np.divide(won, 2 * pairs, out=np.full(pairs.shape, NAN), where=pairs > 0)
 
 
 def kernel_of(statistic: str | CaseStatistic) -> Kernel:

@@ -11,7 +11,6 @@ from scipy import stats as distributions
 
 from readerstudy.results.stats.arrays import (
     FEW_READERS,
-    Bools,
     Floats,
     Ints,
     as_floats,
@@ -21,14 +20,16 @@ from readerstudy.results.stats.arrays import (
     class_size_notes,
     rows_of_cases,
 )
-from readerstudy.results.stats.bootstrap_roc import CurveSteps
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
+from readerstudy.results.stats.matched_draws import (
+    MODEL_SENSITIVITY,
+    MODEL_SPECIFICITY,
+    SENSITIVITY,
+    SPECIFICITY,
+    Match,
+)
 from readerstudy.results.stats.mcnemar import adjust_p
-from readerstudy.results.stats.resampling import CaseSampler, Counts, cluster_codes, draw_counts
-from readerstudy.results.stats.roc import on_curve
-
-# columns of what is drawn for each reader
-SENSITIVITY, SPECIFICITY, MODEL_SENSITIVITY, MODEL_SPECIFICITY = range(4)
+from readerstudy.results.stats.resampling import CaseSampler, cluster_codes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class MatchedPoint:
     ``model_sensitivity`` is the model's at this specificity, ``model_specificity`` the model's at this sensitivity;
     the differences are model minus reader. ``position``: "below" the model's curve, "above", "on" it, or "undefined".
     ``p`` tests the sensitivity difference (bootstrap z), ``adjusted_p`` after Holm over the readers.
+    ``sensitivity_se`` and ``specificity_se`` are the standard deviations of the differences over the replicates.
     """
 
     sensitivity: float
@@ -49,6 +51,8 @@ class MatchedPoint:
     position: str
     p: float
     adjusted_p: float = NAN
+    sensitivity_se: float = NAN
+    specificity_se: float = NAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +97,57 @@ def at_matched(
     answered. ``over``: what is drawn anew for the average reader, "cases" or "readers and cases"; for one reader it is
     always cases (``clusters``: lesions or patients).
     """
+    match, sampler, answered, notes = _prepared(truth, model, decisions, over, stratified, clusters, level)
+    observed, observed_average = match.observed()
+    replicated, averaged = np.empty((4, match.n_readers, replicates)), np.empty((4, 1, replicates))
+    rng, start = np.random.default_rng(seed), 0
+    for pos, neg in sampler.chunks(replicates, rng):
+        each, mean = match.drawn(pos, neg, match.weights(over, len(pos), rng))
+        replicated[:, :, start : start + len(pos)] = each.transpose(0, 2, 1)
+        averaged[:, 0, start : start + len(pos)] = mean
+        start += len(pos)
+    method = f"bootstrap, percentile, {replicates} replicates over"
+    points = _points(observed[:, 0], replicated, level, f"{method} {sampler.scheme}", answered)
+    adjusted = adjust_p([point.p for point in points], "holm") if points else np.empty(0)
+    average = _average(observed_average, averaged, level, f"{method} {_drawn_over(over, sampler)}", match)
+    return _summary(points, adjusted, average, replicated, level, f"{method} {sampler.scheme}", join_notes(notes))
+
+
+def average_matched(
+    truth: ArrayLike,
+    model: ArrayLike,
+    decisions: ArrayLike,
+    *,
+    over: str = "readers and cases",
+    stratified: bool = True,
+    clusters: ArrayLike | None = None,
+    replicates: int = 2000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[MatchedPoint, str]:
+    """``at_matched(...).average`` and its note, the same draws and numbers, without a match for each reader."""
+    match, sampler, _answered, notes = _prepared(truth, model, decisions, over, stratified, clusters, level)
+    _each, observed = match.observed()
+    averaged, start = np.empty((4, 1, replicates)), 0
+    rng = np.random.default_rng(seed)
+    for pos, neg in sampler.chunks(replicates, rng):
+        _each, mean = match.drawn(pos, neg, match.weights(over, len(pos), rng), each=False)
+        averaged[:, 0, start : start + len(pos)] = mean
+        start += len(pos)
+    method = f"bootstrap, percentile, {replicates} replicates over {_drawn_over(over, sampler)}"
+    return _average(observed, averaged, level, method, match), join_notes(notes)
+
+
+def _prepared(
+    truth: ArrayLike,
+    model: ArrayLike,
+    decisions: ArrayLike,
+    over: str,
+    stratified: bool,
+    clusters: ArrayLike | None,
+    level: float,
+) -> tuple[Match, CaseSampler, Ints, list[str]]:
+    """What is matched, how cases are drawn, how many each reader answered, and what is to be said of it."""
     check_level(level)
     if over not in ("cases", "readers and cases"):
         raise StatsError(f"over is {over!r}; allowed are 'cases' and 'readers and cases'")
@@ -103,20 +158,6 @@ def at_matched(
     scored = ~np.isnan(scores)
     codes = None if clusters is None else cluster_codes(np.asarray(clusters)[scored], int(scored.sum()))
     actual, scores, said = actual[scored], scores[scored], said[:, scored]
-    match = _Match.of(actual, scores, said)
-    rng = np.random.default_rng(seed)
-    ones = np.ones((1, actual.size), np.int64)
-    observed, observed_average = match.drawn(ones[:, actual], ones[:, ~actual], None)
-    drawn, averages = [], []
-    sampler = CaseSampler(actual, stratified, codes)
-    for pos, neg in sampler.chunks(replicates, rng):
-        weights = None
-        if over == "readers and cases":
-            weights = draw_counts(len(said), len(said), len(pos), rng).astype(float)
-        each, mean = match.drawn(pos, neg, weights)
-        drawn.append(each)
-        averages.append(mean)
-    replicated, averaged = np.concatenate(drawn), np.concatenate(averages)
     notes = [*class_size_notes(int(actual.sum()), int((~actual).sum()))]
     if not scored.all():
         notes.append(f"{int((~scored).sum())} cases without a model score left out")
@@ -124,139 +165,39 @@ def at_matched(
         notes.append("answers are missing: each reader is matched on the cases that he or she answered")
     if over == "readers and cases" and len(said) < FEW_READERS:
         notes.append(f"only {len(said)} readers (fewer than {FEW_READERS}): no sound inference to other readers")
-    answered = (~np.isnan(said)).sum(axis=1)
-    method = f"bootstrap, percentile, {replicates} replicates over"
-    points = _points(observed[0], replicated, level, f"{method} {sampler.scheme}", answered)
-    adjusted = adjust_p([point.p for point in points], "holm") if points else np.empty(0)
-    (average,) = _points(
-        observed_average,
-        averaged[:, np.newaxis],
-        level,
-        f"{method} {over.removesuffix('cases')}{sampler.scheme}",
-        np.array([actual.size]),
-    )
-    return _summary(points, adjusted, average, replicated, level, f"{method} {sampler.scheme}", join_notes(notes))
+    sampler = CaseSampler(actual, stratified, codes)
+    return Match.of(actual, scores, said), sampler, (~np.isnan(said)).sum(axis=1), notes  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Group:
-    """Readers who answered the same cases: where these stand among the positives and the negatives, who said yes to
-    which positive (readers, m) and no to which negative (readers, n), and the model's scores on these cases."""
-
-    readers: Ints
-    positives: Ints
-    negatives: Ints
-    yes: Floats
-    no: Floats
-    steps: CurveSteps
-
-    def drawn(self, pos: Counts, neg: Counts) -> Floats:
-        """Their points and the model's at the match, for counts of all cases: (b, readers, 4)."""
-        one = pos if self.positives.size == pos.shape[1] else np.take(pos, self.positives, axis=1)
-        other = neg if self.negatives.size == neg.shape[1] else np.take(neg, self.negatives, axis=1)
-        found = one.astype(float) @ self.yes.T
-        spared = other.astype(float) @ self.no.T
-        fp, tp = self.steps.running(one, other)
-        n_pos, n_neg = one.sum(axis=1, keepdims=True), other.sum(axis=1, keepdims=True)
-        columns = [_share(found, n_pos), _share(spared, n_neg)]
-        # in counts: at as many false positives as the reader, how many true ones has the model, and the reverse
-        columns.append(_share(_curve_at(n_neg - spared, fp, tp), n_pos))
-        missed, right = (n_pos - tp)[:, ::-1], (n_neg - fp)[:, ::-1]
-        columns.append(_share(_curve_at(n_pos - found, missed, right), n_neg))
-        out = np.stack(columns, axis=2)
-        out[((n_pos == 0) | (n_neg == 0))[:, 0]] = NAN
-        return out
+def _drawn_over(over: str, sampler: CaseSampler) -> str:
+    return f"{over.removesuffix('cases')}{sampler.scheme}"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Match:
-    """What is needed to redo the match on counts of cases."""
-
-    truth: Bools
-    n_readers: int
-    whole: CurveSteps
-    groups: tuple[_Group, ...]
-
-    @classmethod
-    def of(cls, truth: Bools, scores: Floats, said: Floats) -> _Match:
-        groups = []
-        patterns, which = np.unique(~np.isnan(said), axis=0, return_inverse=True)
-        for k, answered in enumerate(patterns):
-            readers = np.flatnonzero(which.ravel() == k)
-            own = said[readers][:, answered]
-            positive = truth[answered]
-            groups.append(
-                _Group(
-                    readers, np.flatnonzero(answered[truth]), np.flatnonzero(answered[~truth]),
-                    own[:, positive], 1 - own[:, ~positive], CurveSteps.of(positive, scores[answered]),
-                )
-            )  # fmt: skip
-        return cls(truth, len(said), CurveSteps.of(truth, scores), tuple(groups))
-
-    def drawn(self, pos: Counts, neg: Counts, weights: Floats | None) -> tuple[Floats, Floats]:
-        """Readers (b, r, 4) and their average (b, 4), weighted by how often each reader was drawn (b, r)."""
-        out = np.empty((len(pos), self.n_readers, 4))
-        for group in self.groups:
-            out[:, group.readers] = group.drawn(pos, neg)
-        points = out[:, :, :2]
-        defined = ~np.isnan(points[:, :, 0] + points[:, :, 1])
-        used = defined.astype(float) if weights is None else np.where(defined, weights, 0.0)
-        total = used.sum(axis=1, keepdims=True)
-        sums = np.einsum("br,brk->bk", used, np.where(defined[:, :, np.newaxis], points, 0.0))
-        mean = np.divide(sums, total, out=np.full(sums.shape, NAN), where=total > 0)
-        return out, np.concatenate([mean, _model_at(mean, *self.whole.curves(pos, neg))], axis=1)
-
-
-def _share(count: Floats, total: Floats) -> Floats:
-    return np.divide(count, total, out=np.full(count.shape, NAN), where=total > 0)
-
-
-def _curve_at(wanted: Floats, x: Floats, y: Floats) -> Floats:
-    """Where curves of counts (b, k), x rising, stand at whole numbers ``wanted`` (b, r) of x: the largest y there, or
-    linear between points. By a table of every x, so that its cost does not depend on the readers."""
-    b, k = x.shape
-    size = int(x[:, -1].max()) + 1
-    steps = (np.arange(b)[:, np.newaxis] * size + x.astype(np.intp)).ravel()
-    last = np.cumsum(np.bincount(steps, minlength=b * size).reshape(b, size), axis=1) - 1
-    after = np.minimum(last + 1, k - 1)
-    x0, x1, y0, y1 = (np.take_along_axis(array, at, axis=1) for array in (x, y) for at in (last, after))
-    width = x1 - x0
-    share = np.divide(np.arange(size) - x0, width, out=np.zeros(width.shape), where=width > 0)
-    table = y0 + np.clip(share, 0.0, 1.0) * (y1 - y0)
-    return np.take_along_axis(table, np.clip(wanted, 0, size - 1).astype(np.intp), axis=1)
-
-
-def _model_at(points: Floats, fpr: Floats, tpr: Floats) -> Floats:
-    """The model's sensitivity and specificity at one point (b, 2) of each curve (b, k): (b, 2)."""
-    out = np.full(points.shape, NAN)
-    for b, ((sensitivity, specificity), x, y) in enumerate(zip(points, fpr, tpr, strict=True)):
-        if not np.isnan(sensitivity + specificity + x[-1] + y[-1]):
-            out[b, 0] = on_curve(np.array([1 - specificity]), x, y)[0]
-            out[b, 1] = on_curve(np.array([1 - sensitivity]), (1 - y)[::-1], (1 - x)[::-1])[0]
-    return out
+def _average(observed: Floats, drawn: Floats, level: float, method: str, match: Match) -> MatchedPoint:
+    (average,) = _points(observed, drawn, level, method, np.array([match.truth.size]))
+    return average
 
 
 def _points(observed: Floats, drawn: Floats, level: float, method: str, answered: Ints) -> list[MatchedPoint]:
-    """A MatchedPoint for each row of ``observed`` (r, 4) from its replicates ``drawn`` (b, r, 4)."""
-    gain = observed[:, MODEL_SENSITIVITY] - observed[:, SENSITIVITY]
-    gains = drawn[:, :, MODEL_SENSITIVITY] - drawn[:, :, SENSITIVITY]
-    at_specificity = _estimates(observed[:, MODEL_SENSITIVITY], drawn[:, :, MODEL_SENSITIVITY], level, method, answered)
-    at_sensitivity = _estimates(observed[:, MODEL_SPECIFICITY], drawn[:, :, MODEL_SPECIFICITY], level, method, answered)
+    """A MatchedPoint for each column of ``observed`` (4, r) from its replicates ``drawn`` (4, r, b)."""
+    gain = observed[MODEL_SENSITIVITY] - observed[SENSITIVITY]
+    gains = drawn[MODEL_SENSITIVITY] - drawn[SENSITIVITY]
+    at_specificity = _estimates(observed[MODEL_SENSITIVITY], drawn[MODEL_SENSITIVITY], level, method, answered)
+    at_sensitivity = _estimates(observed[MODEL_SPECIFICITY], drawn[MODEL_SPECIFICITY], level, method, answered)
     gained = _estimates(gain, gains, level, method, answered)
-    spared = _estimates(
-        observed[:, MODEL_SPECIFICITY] - observed[:, SPECIFICITY],
-        drawn[:, :, MODEL_SPECIFICITY] - drawn[:, :, SPECIFICITY], level, method, answered,
-    )  # fmt: skip
-    spread = _spread(gains)
+    spares = drawn[MODEL_SPECIFICITY] - drawn[SPECIFICITY]
+    spared = _estimates(observed[MODEL_SPECIFICITY] - observed[SPECIFICITY], spares, level, method, answered)
+    spread, spread_spared = _spread(gains), _spread(spares)
     z = np.abs(np.divide(gain, spread, out=np.full(gain.shape, NAN), where=spread > 1e-12))
     p = 2 * distributions.norm.sf(z)
     return [
         MatchedPoint(
-            float(observed[i, SENSITIVITY]), float(observed[i, SPECIFICITY]),
+            float(observed[SENSITIVITY, i]), float(observed[SPECIFICITY, i]),
             at_specificity[i], at_sensitivity[i], gained[i], spared[i],
             position=_position(float(gain[i])), p=float(p[i]),
+            sensitivity_se=float(spread[i]), specificity_se=float(spread_spared[i]),
         )
-        for i in range(len(observed))
+        for i in range(observed.shape[1])
     ]  # fmt: skip
 
 
@@ -267,27 +208,32 @@ def _position(gain: float) -> str:
 
 
 def _spread(drawn: Floats) -> Floats:
-    """Standard deviation of each column (b, r) over its defined replicates; NaN where there are fewer than two."""
-    defined = ~np.isnan(drawn)
-    n = defined.sum(axis=0)
-    filled = np.where(defined, drawn, 0.0)
-    mean = filled.sum(axis=0) / np.maximum(n, 1)
-    squares = np.where(defined, (drawn - mean) ** 2, 0.0).sum(axis=0)
-    return np.sqrt(np.divide(squares, n - 1, out=np.full(n.shape, NAN), where=n > 1))
+    """Standard deviation of each row (r, b) over its defined replicates; NaN where there are fewer than two."""
+    lost = np.isnan(drawn.sum(axis=1))
+    out = np.full(len(drawn), NAN)
+    if drawn.shape[1] > 1:
+        out[~lost] = drawn[~lost].std(axis=1, ddof=1)
+    for i in np.flatnonzero(lost):
+        kept = drawn[i][~np.isnan(drawn[i])]
+        out[i] = kept.std(ddof=1) if kept.size > 1 else NAN
+    return out
 
 
 def _estimates(values: Floats, drawn: Floats, level: float, method: str, n: Ints) -> list[Estimate]:
-    """Percentile intervals of each column of ``drawn`` (b, r)."""
-    columns = np.ascontiguousarray(drawn.T)
-    lost = np.isnan(columns).sum(axis=1)
+    """Percentile intervals of each row of ``drawn`` (r, b)."""
     shares = [(1 - level) / 2, (1 + level) / 2]
-    limits = np.full((2, len(columns)), NAN)
-    whole = lost == 0
+    whole = ~np.isnan(drawn.sum(axis=1))
+    limits, width = np.full((2, len(drawn)), NAN), np.zeros(len(drawn))
     if whole.any():
-        limits[:, whole] = np.quantile(columns[whole], shares, axis=1)
-    for i in np.flatnonzero((lost > 0) & (lost < drawn.shape[0])):
-        limits[:, i] = np.quantile(columns[i][~np.isnan(columns[i])], shares)
-    flat = np.nan_to_num(_spread(drawn)) < 1e-12
+        limits[:, whole] = np.quantile(drawn[whole], shares, axis=1)
+        width[whole] = np.ptp(drawn[whole], axis=1)
+    lost = np.zeros(len(drawn), np.intp)
+    for i in np.flatnonzero(~whole):
+        kept = drawn[i][~np.isnan(drawn[i])]
+        lost[i] = drawn.shape[1] - kept.size
+        if kept.size:
+            limits[:, i], width[i] = np.quantile(kept, shares), np.ptp(kept)
+    flat = width < 1e-12
     found = []
     for value, low, high, missing, same, size in zip(values.tolist(), *limits.tolist(), lost, flat, n, strict=True):
         note = f"{missing} replicates were undefined and left out" if missing else ""
@@ -311,8 +257,8 @@ def _summary(
 ) -> Matched:
     readers = tuple(replace(point, adjusted_p=p) for point, p in zip(points, adjusted.tolist(), strict=True))
     count = {word: sum(point.position == word for point in points) for word in ("below", "above", "on", "undefined")}
-    gains = drawn[:, :, MODEL_SENSITIVITY] - drawn[:, :, SENSITIVITY]
-    under, over = (gains > 1e-12).sum(axis=1), (gains < -1e-12).sum(axis=1)
+    gains = drawn[MODEL_SENSITIVITY] - drawn[SENSITIVITY]
+    under, over = (gains > 1e-12).sum(axis=0), (gains < -1e-12).sum(axis=0)
     off = count["below"] + count["above"]
     shares = np.divide(under, under + over, out=np.full(under.shape, NAN), where=under + over > 0)
     share = count["below"] / off if off else NAN
@@ -323,7 +269,7 @@ def _summary(
         sign = Test("sign test", float(count["below"]), p, n=off, note="readers as the units, these cases fixed")
     return Matched(
         readers, average, count["below"], count["above"], count["on"], count["undefined"],
-        _estimates(np.array([share]), shares[:, np.newaxis], level, method, np.array([off]))[0],
+        _estimates(np.array([share]), shares[np.newaxis], level, method, np.array([off]))[0],
         sum(point.position == "below" and point.adjusted_p < alpha for point in readers),
         sum(point.position == "above" and point.adjusted_p < alpha for point in readers),
         sign, note,

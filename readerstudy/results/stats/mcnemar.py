@@ -93,16 +93,20 @@ def mcnemar_reader_vs_model(
 ) -> tuple[McNemar, ...]:
     """Each reader's decisions against the model's on the same cases: one McNemar a reader, reader first.
 
-    ``truth`` (n,), ``readers`` (r, n) or (n,), ``model`` (n,): decisions 0/1, NaN for no answer; a case counts for a
-    reader who answered it. ``endpoint``: "sensitivity" (positives), "specificity" (negatives) or "accuracy" (all).
-    ``test`` is the one whose p values are corrected for the number of readers, by ``correction``: "holm",
-    "benjamini-hochberg", "benjamini-yekutieli", "bonferroni", "hochberg" or None.
+    ``truth`` (n,), ``readers`` (r, n) or (n,), ``model`` (n,), or (r, n) where it decides by another threshold for each
+    reader: decisions 0/1, NaN for no answer; a case counts for a reader who answered it. ``endpoint``: "sensitivity"
+    (positives), "specificity" (negatives) or "accuracy" (all). ``test`` is the one whose p values are corrected for the
+    number of readers, by ``correction``: "holm", "benjamini-hochberg", "benjamini-yekutieli", "bonferroni", "hochberg"
+    or None.
     """
     actual = binary_truth(truth)
     said = binary_decisions(rows_of_cases("readers", readers, actual.size), "readers")
     scored = binary_decisions(as_floats("model", model), "model")
-    if scored.shape != actual.shape:
-        raise StatsError(f"model has shape {scored.shape}; one decision a case is needed, shape {actual.shape}")
+    if scored.shape not in (actual.shape, said.shape):
+        raise StatsError(
+            f"model has shape {scored.shape}; one decision a case is needed, shape {actual.shape}, or one for each "
+            f"reader and case, shape {said.shape}"
+        )
     if test not in TESTS:
         raise StatsError(f"test is {test!r}; allowed are {', '.join(map(repr, TESTS))}")
     among = _cases_of(endpoint, actual)

@@ -121,12 +121,23 @@ def modality_mean(
 ) -> ModalityMean:  # fmt: skip
     """The mean of readers' accuracies (r,) with covariance (r, r), by Hillis' single-modality formulae."""
     r = theta.size
+    error = float(np.diagonal(matrix).mean()) if r else NAN
+    cov2 = float(matrix[~np.eye(r, dtype=bool)].mean()) if r > 1 else 0.0
+    return mean_of_readers(
+        name, theta, error, cov2, readers=readers, cases=cases, level=level, n=n, bounds=bounds
+    )  # fmt: skip
+
+
+def mean_of_readers(
+    name: str, theta: Floats, error: float, cov2: float, *, readers: str, cases: str, level: float, n: int,
+    bounds: tuple[float, float] = (0.0, 1.0),
+) -> ModalityMean:  # fmt: skip
+    """The same from the mean variance ``error`` of the readers' accuracies (r,) and their mean covariance ``cov2``."""
+    r = theta.size
     method = f"Obuchowski-Rockette, {effects(readers, cases)}"
     if r == 0:
         nothing = Estimate.undefined("no reader has a defined accuracy", level=level, method=method, n=n)
         return ModalityMean(name, nothing, NAN, NAN, NAN, NAN, NAN)
-    error = float(np.diagonal(matrix).mean())
-    cov2 = float(matrix[~np.eye(r, dtype=bool)].mean()) if r > 1 else 0.0
     ms_reader = float(theta.var(ddof=1)) if r > 1 else NAN
     if readers == "fixed":
         variance, df = (error + (r - 1) * max(cov2, 0.0)) / r, math.inf

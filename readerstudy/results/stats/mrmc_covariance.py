@@ -103,8 +103,25 @@ def _overlap_covariance(values: Floats, theta: Floats, size: Floats) -> Floats:
     """Sample covariance over the cases that two cells share, times their number, over both cells' sizes."""
     seen = ~np.isnan(values)
     centred = np.where(seen, values - theta[:, np.newaxis], 0.0)
-    shared = seen.astype(float) @ seen.T
-    return np.where(shared > 1, centred @ centred.T * shared / (shared - 1) / np.outer(size, size), np.nan)
+    product, n = centred @ centred.T, values.shape[1]
+    if seen.all():
+        return product / (n * (n - 1)) if n > 1 else np.full(product.shape, np.nan)
+    shared = seen.astype(float) @ seen.T.astype(float)
+    return np.where(shared > 1, product * shared / (shared - 1) / np.outer(size, size), np.nan)
+
+
+def mean_share(right: Floats) -> tuple[Floats, float, float]:
+    """Shares of right decisions (r,) of ``right`` (r, n), 0 and 1 without NaN, the mean of their variances and that of
+    their covariances: those of ``accuracies``, summed over the cases without the (r, r) matrix, in O(r n)."""
+    r, n = right.shape
+    theta = right.mean(axis=1)
+    if n < 2:
+        return theta, np.nan, np.nan if r > 1 else 0.0
+    centred = right - theta[:, np.newaxis]
+    variances = float(np.einsum("rn,rn->", centred, centred))
+    everything = float((centred.sum(axis=0) ** 2).sum())
+    cov2 = (everything - variances) / (n * (n - 1) * r * (r - 1)) if r > 1 else 0.0
+    return theta, variances / (n * (n - 1) * r), cov2
 
 
 def _unbiased(truth: Bools, rows: Floats, v10: Floats, v01: Floats, m: Floats, n: Floats) -> Floats:

@@ -67,8 +67,10 @@ def draw_counts(n: int, size: int, replicates: int, rng: np.random.Generator) ->
     """How often each of ``n`` units comes up in ``size`` draws with replacement: (replicates, n)."""
     if n == 0:
         return np.zeros((replicates, 0), np.int64)
-    drawn = rng.integers(0, n, size=(replicates, size), dtype=np.int32 if n * replicates < 2**31 else np.int64)
-    drawn += np.arange(0, n * replicates, n, dtype=drawn.dtype)[:, np.newaxis]
+    # 64 bits although fewer would do: bincount copies anything else, which costs more than the draw
+    drawn = rng.integers(0, n, size=(replicates, size))
+    if replicates > 1:
+        drawn += np.arange(0, n * replicates, n)[:, np.newaxis]
     return np.bincount(drawn.ravel(), minlength=n * replicates).reshape(replicates, n)
 
 

@@ -13,6 +13,7 @@ from readerstudy.results.stats.arrays import Floats, Ints, as_floats, binary_tru
 from readerstudy.results.stats.delong import delong
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, join_notes
 
+ON_POINT = 1e-12  # 1 - 0.9 is not 0.1 in binary: so near a point is on it
 CHOSEN_HERE = "threshold chosen on these same cases: sensitivity and specificity are optimistic"
 
 
@@ -169,10 +170,21 @@ def on_curve(wanted: Floats, x: Floats, y: Floats) -> Floats:
     """y at ``wanted``: on a point or a vertical step the largest y there, between points linear."""
     if not x.size:
         return np.full(wanted.shape, np.nan)
-    tolerance = 1e-12  # 1 - 0.9 is not 0.1 in binary
-    after = np.searchsorted(x, wanted + tolerance, side="right")
+    after = np.searchsorted(x, wanted + ON_POINT, side="right")
     left = np.clip(after - 1, 0, x.size - 1)
     right = np.clip(after, 0, x.size - 1)
     width = x[right] - x[left]
     share = np.divide(wanted - x[left], width, out=np.zeros_like(width), where=width > 0)
     return y[left] + np.clip(share, 0, 1) * (y[right] - y[left])
+
+
+def on_curves(wanted: Floats, x: Floats, y: Floats) -> Floats:
+    """``on_curve`` of one value (b,) on each of b curves (b, k); NaN where a curve or the value is undefined."""
+    k = x.shape[1]
+    after = (x <= wanted[:, np.newaxis] + ON_POINT).sum(axis=1)[:, np.newaxis]
+    left, right = np.clip(after - 1, 0, k - 1), np.clip(after, 0, k - 1)
+    x0, x1, y0, y1 = (np.take_along_axis(array, at, axis=1)[:, 0] for array in (x, y) for at in (left, right))
+    width = x1 - x0
+    share = np.divide(wanted - x0, width, out=np.zeros_like(width), where=width > 0)
+    found = y0 + np.clip(share, 0, 1) * (y1 - y0)
+    return np.where(np.isnan(wanted + x[:, -1] + y[:, -1]), NAN, found)

@@ -28,6 +28,8 @@ from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, 
 from readerstudy.results.stats.intervals import mean_interval, proportion
 from readerstudy.results.stats.mcnemar import adjust_p
 from readerstudy.results.stats.mrmc import mrmc
+from readerstudy.results.stats.mrmc_anova import mean_of_readers
+from readerstudy.results.stats.mrmc_covariance import mean_share
 
 METRICS = ("auc", "sensitivity", "specificity", "accuracy")
 
@@ -196,6 +198,14 @@ def _averages(
 def _average(truth: Bools, rows: Floats, metric: str, level: float) -> tuple[Estimate, float]:
     if not truth.size:
         return Estimate.undefined("no case", level=level), NAN
+    if metric != "auc":
+        own = rows[:, truth == (metric == "sensitivity")]
+        if own.size and not np.isnan(own).any():
+            theta, error, cov2 = mean_share(own if metric == "sensitivity" else 1 - own)
+            whole = mean_of_readers(
+                metric, theta, error, cov2, readers="random", cases="random", level=level, n=own.shape[1]
+            )
+            return whole.estimate, whole.se
     found = mrmc(truth, rows, metric=metric, level=level)
     if found.n_readers == 0:
         return Estimate.undefined("no reader has a defined accuracy here", level=level), NAN

@@ -1,14 +1,16 @@
 """Everything behind a test's main figure, as finished numbers: from the plain tables alone."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from readerstudy.results.analysis import COMPLETE, ON_ROUNDING, QuestionResult, TestResult
+from readerstudy.results.analysis import COMPLETE, QuestionResult, TestResult
 from readerstudy.results.arrays import QuestionTable, TestTable
+from readerstudy.results.parts import Step, side_by_side
 from readerstudy.results.stats import (
     Agreement,
     Calibration,
@@ -30,8 +32,17 @@ from readerstudy.results.stats import (
     operating_point,
     standalone_vs_readers,
 )
+from readerstudy.results.supplement.confusions import Confusions, confusions
+from readerstudy.results.supplement.flow import Flow, flow
 from readerstudy.results.supplement.pace import Pace, pace
 from readerstudy.results.supplement.strata import Stratum, strata
+from readerstudy.results.supplement.summation import Summation, summation
+from readerstudy.results.thresholds import (
+    called_at,
+    threshold_for_sensitivity,
+    threshold_for_specificity,
+    thresholds_for_specificity,
+)
 
 Floats = NDArray[np.float64]
 THRESHOLDS = tuple(round(0.02 * i, 2) for i in range(1, 50))  # of the decision curve
@@ -99,8 +110,10 @@ class Disagreement:
 
 @dataclass(frozen=True, slots=True)
 class Supplement:
-    """What a test's own page shows of one question. None where there is no model, or too few readers."""
+    """What a test's own page shows of one question. None where there is no model, or too few readers. ``roles``: what
+    each quantity is in the study's plan, secondary or exploratory; what is not named there is exploratory."""
 
+    roles: dict[str, str]
     codes: tuple[str, ...]
     against: AgainstReaders | None
     agreement: Agreement | None
@@ -111,13 +124,19 @@ class Supplement:
     pace: Pace | None
     strata: tuple[Stratum, ...]
     disagreement: Disagreement | None
+    flow: Flow | None
+    confusions: tuple[Confusions, ...]
+    summation: Summation | None
     notes: tuple[str, ...]
 
 
-def supplement(table: TestTable, test: TestResult, position: int | None = None, *, seed: int = 0) -> Supplement:
+def supplement(
+    table: TestTable, test: TestResult, position: int | None = None, *, seed: int = 0, step: Step | None = None
+) -> Supplement:
     """Every number behind a question of a test (its first, unless ``position`` is given); ``table`` is detailed.
 
-    Only readers who answered every case enter; the others are counted in the notes.
+    Only readers who answered every case enter; the others are counted in the notes. ``step`` is told how many of how
+    many parts are done, and may stop it all by raising.
     """
     index = next((i for i, q in enumerate(test.questions) if q.position == position), 0)
     asked, result = table.questions[index], test.questions[index]
@@ -125,22 +144,30 @@ def supplement(table: TestTable, test: TestResult, position: int | None = None, 
     codes, said = tuple(table.readers[i] for i in chosen), asked.decisions[chosen]
     truth = table.cases.truth
     scores = table.model.case_scores if table.model is not None and not table.model.problem else None
-    against = None
-    if scores is not None and _usable(truth, scores) and chosen:
-        against = _against(truth, scores, said, codes, result, seed)
+    several = len(chosen) > 1
+    parts: dict[str, Callable[[], Any]] = {
+        # the slow ones first: two are computed at a time
+        "difference": lambda: part_minus_full(table, seed=seed),
+        "against": lambda: _against(truth, scores, said, codes, result, seed),
+        "strata": lambda: strata(table, said, chosen, scores),
+        "agreement": lambda: agreement(said, seed=seed) if several else None,
+        "calibration": lambda: _calibration(table),
+        "pace": lambda: pace(table, asked),
+        "vote": lambda: majority_vote(truth, said) if several else None,
+        "decisions": lambda: _decisions(truth, scores, said),
+        "flow": lambda: flow(table.flow, test, result),
+        "summation": lambda: summation(table),
+    }
+    found = side_by_side(parts, step)
+    against = found["against"]
     model = against.at_specificity if against else None
-    called = _called(scores, model.threshold) if scores is not None and model else None
+    called = called_at(scores, model.threshold) if scores is not None and model else None
     return Supplement(
+        **found,
+        roles=result.roles,
         codes=codes,
-        against=against,
-        agreement=agreement(said, seed=seed) if len(chosen) > 1 else None,
-        vote=majority_vote(truth, said) if len(chosen) > 1 else None,
-        calibration=_calibration(table),
-        decisions=_decisions(truth, scores, said) if scores is not None and _usable(truth, scores) else None,
-        difference=part_minus_full(table, seed=seed),
-        pace=pace(table, asked),
-        strata=strata(table, said, chosen, scores),
         disagreement=_disagreement(table, said, called) if called is not None else None,
+        confusions=confusions(table, asked, said, called),
         notes=_notes(test, result, asked, len(chosen), against),
     )
 
@@ -148,24 +175,6 @@ def supplement(table: TestTable, test: TestResult, position: int | None = None, 
 def supplements(table: TestTable, test: TestResult) -> dict[str, Supplement]:
     """The supplement of each question, by its number: what the export holds and recomputes."""
     return {str(question.position): supplement(table, test, question.position) for question in test.questions}
-
-
-def threshold_for_specificity(truth: NDArray[np.int64], scores: Floats, wanted: float) -> float:
-    """The lowest threshold of ``score >= threshold`` at which at least this share of the negatives is called negative.
-
-    Infinite where no score of the cases is high enough. Cases without a score are left out.
-    """
-    negatives = scores[(truth == 0) & ~np.isnan(scores)]
-    candidates = np.append(np.unique(scores[~np.isnan(scores)]), math.inf)
-    specificity = np.searchsorted(np.sort(negatives), candidates, side="left") / negatives.size
-    return float(candidates[specificity >= wanted - ON_ROUNDING][0])
-
-
-def threshold_for_sensitivity(truth: NDArray[np.int64], scores: Floats, wanted: float) -> float:
-    """The highest threshold at which at least this share of the positives is called positive."""
-    positives = np.sort(scores[(truth == 1) & ~np.isnan(scores)])
-    needed = max(1, math.ceil(wanted * positives.size - ON_ROUNDING))
-    return float(positives[-needed])
 
 
 def part_minus_full(table: TestTable, *, seed: int = 0) -> Estimate | None:
@@ -184,13 +193,16 @@ def _usable(truth: NDArray[np.int64], scores: Floats) -> bool:
     return bool(np.unique(truth[~np.isnan(scores)]).size == 2)
 
 
-def _called(scores: Floats, threshold: float) -> Floats:
-    return np.where(np.isnan(scores), np.nan, (scores >= threshold).astype(float))
-
-
 def _against(
-    truth: NDArray[np.int64], scores: Floats, said: Floats, codes: tuple[str, ...], result: QuestionResult, seed: int
+    truth: NDArray[np.int64],
+    scores: Floats | None,
+    said: Floats,
+    codes: tuple[str, ...],
+    result: QuestionResult,
+    seed: int,
 ) -> AgainstReaders | None:
+    if scores is None or not _usable(truth, scores) or not codes:
+        return None
     average = result.average
     if not (average.sensitivity.is_defined and average.specificity.is_defined):
         return None
@@ -198,10 +210,10 @@ def _against(
     lenient = threshold_for_sensitivity(truth, scores, average.sensitivity.value)
     return AgainstReaders(
         codes=codes,
-        at_specificity=AtThreshold(strict, operating_point(truth, _called(scores, strict))),
-        at_sensitivity=AtThreshold(lenient, operating_point(truth, _called(scores, lenient))),
-        sensitivity=standalone_vs_readers(truth, _called(scores, strict), said, metric="sensitivity"),
-        specificity=standalone_vs_readers(truth, _called(scores, lenient), said, metric="specificity"),
+        at_specificity=AtThreshold(strict, operating_point(truth, called_at(scores, strict))),
+        at_sensitivity=AtThreshold(lenient, operating_point(truth, called_at(scores, lenient))),
+        sensitivity=standalone_vs_readers(truth, called_at(scores, strict), said, metric="sensitivity"),
+        specificity=standalone_vs_readers(truth, called_at(scores, lenient), said, metric="specificity"),
         matched=at_matched(truth, scores, said, over="readers and cases", seed=seed),
         tests=_reader_tests(truth, scores, said, codes),
     )
@@ -210,17 +222,15 @@ def _against(
 def _reader_tests(
     truth: NDArray[np.int64], scores: Floats, said: Floats, codes: Sequence[str]
 ) -> tuple[ReaderTest, ...]:
-    found = []
-    for row in said:
-        specificity = operating_point(truth, row).specificity.value
-        threshold = threshold_for_specificity(truth, scores, specificity)
-        (test,) = mcnemar_reader_vs_model(truth, row, _called(scores, threshold), correction=None)
-        found.append((threshold, test))
-    exact = [test.exact_p for _threshold, test in found]
+    right = ((said == 0) & (truth == 0)).sum(axis=1)
+    thresholds = thresholds_for_specificity(truth, scores, right / max(int((truth == 0).sum()), 1))
+    called = np.where(np.isnan(scores), np.nan, (scores >= thresholds[:, np.newaxis]).astype(float))
+    found = mcnemar_reader_vs_model(truth, said, called, correction=None)
+    exact = [test.exact_p for test in found]
     holm, fdr = adjust_p(exact, "holm").tolist(), adjust_p(exact, "benjamini-hochberg").tolist()
     return tuple(
         ReaderTest(code, threshold, test, holm_p, fdr_p)
-        for code, (threshold, test), holm_p, fdr_p in zip(codes, found, holm, fdr, strict=True)
+        for code, threshold, test, holm_p, fdr_p in zip(codes, thresholds.tolist(), found, holm, fdr, strict=True)
     )
 
 
@@ -232,7 +242,9 @@ def _calibration(table: TestTable) -> Calibration | None:
     return calibration(model.full_truth, model.full_scores)
 
 
-def _decisions(truth: NDArray[np.int64], scores: Floats, said: Floats) -> Decisions:
+def _decisions(truth: NDArray[np.int64], scores: Floats | None, said: Floats) -> Decisions | None:
+    if scores is None or not _usable(truth, scores):
+        return None
     positives = (said == 1) & (truth == 1)
     tp, fp = positives.sum(axis=1), ((said == 1) & (truth == 0)).sum(axis=1)
     n = max(truth.size, 1)

@@ -62,12 +62,8 @@ def first_times(answers: AnswerTable, question: int) -> tuple[NDArray[np.int64],
     """(positions, seconds) of the first answers to a question that have both browser times, and how many there are."""
     rows = np.flatnonzero(answers.question == question)
     keys = answers.reader[rows] * (answers.position.max(initial=0) + 1) + answers.position[rows]
-    _, first = np.unique(keys, return_index=True)  # rows are in the order of their revisions: the first is the first
-    first = rows[first]
-    position, seconds = [], []
-    for i in first.tolist():
-        shown, answered = answers.client_shown_at[i], answers.client_answered_at[i]
-        if shown is not None and answered is not None and answered >= shown:
-            position.append(int(answers.position[i]))
-            seconds.append((answered - shown).total_seconds())
-    return np.array(position, dtype=np.int64), np.array(seconds), len(first)
+    # rows are in the order of their revisions: the first of a key is the first
+    first = rows[np.append(True, keys[1:] != keys[:-1])] if rows.size else rows
+    took = (answers.given[first] - answers.shown[first]) / np.timedelta64(1, "s")
+    known = took >= 0  # false where a time is missing
+    return answers.position[first][known], took[known], first.size

@@ -1,15 +1,18 @@
 """What a test's own page shows: figures with their words, and the pictures on which readers and model disagree."""
 
+import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
 import plotly.graph_objects as go
+from django.http import Http404
 
 from readerstudy.results.analysis import QuestionResult, TestResult
-from readerstudy.results.arrays import TestTable
+from readerstudy.results.arrays import CaseTable, ClassTable
 from readerstudy.results.rendering import figure_data
 from readerstudy.results.supplement.figures import FIGURES
 from readerstudy.results.supplement.numbers import Supplement
+from readerstudy.results.supplement.summation import summed_up
 from readerstudy.results.supplement.words import TITLES, alternative_text, caption
 
 MOST_PICTURES = 24
@@ -41,6 +44,15 @@ class Case:
     diagnosis: str
 
 
+def with_case(cases: CaseTable, classes: ClassTable, test: TestResult, numbers: Supplement, asked: str) -> Supplement:
+    """The same numbers with the taxonomy of the case asked for. Raises: Http404 for a case without a score."""
+    number = int(asked) if asked.isascii() and asked.isdigit() and len(asked) < 10 else 0
+    found = summed_up(cases, classes, test.positive_nodes, test.negative_nodes, number)
+    if found is None:
+        raise Http404
+    return dataclasses.replace(numbers, summation=found)
+
+
 def drawn(test: TestResult, question: QuestionResult, numbers: Supplement) -> dict[str, go.Figure]:
     """The figures that there are numbers for, in their order, by name."""
     made = {name: draw(test, question, numbers) for name, draw in FIGURES.items()}
@@ -58,9 +70,8 @@ def plates(test: TestResult, question: QuestionResult, numbers: Supplement) -> d
     }  # fmt: skip
 
 
-def gallery(table: TestTable, numbers: tuple[int, ...]) -> list[Case]:
+def gallery(cases: CaseTable, numbers: tuple[int, ...]) -> list[Case]:
     """The first pictures of these cases, at most ``MOST_PICTURES``."""
-    cases = table.cases
     index = {number: i for i, number in enumerate(cases.numbers.tolist())}
     first: dict[int, str] = {}
     for case, uuid in zip(cases.picture_case.tolist(), cases.picture_uuids, strict=True):

@@ -6,18 +6,21 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from readerstudy.accounts.access import researcher_required
+from readerstudy.accounts.access import researcher_required, signed_in
 from readerstudy.accounts.refusals import explained
+from readerstudy.results import waiting
 from readerstudy.results.access import model_version_for, numbers_of_test
-from readerstudy.results.analysis import QuestionResult, TestResult, analyse
-from readerstudy.results.arrays import TestTable
+from readerstudy.results.analysis import QuestionResult, TestResult
+from readerstudy.results.computing import StillComputing, results_of, supplement_of
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
 from readerstudy.results.stats import StandaloneTest, StandaloneVsReaders
 from readerstudy.results.supplement import page
-from readerstudy.results.supplement.numbers import Supplement, supplement
+from readerstudy.results.supplement.numbers import Supplement
 from readerstudy.results.supplement.words import TITLES, caption, variant
-from readerstudy.results.tables import study_tables
+from readerstudy.results.tables import case_table, class_table
+from readerstudy.scoring.models import ModelVersion
+from readerstudy.studies.models import Test
 
 
 @researcher_required
@@ -27,13 +30,21 @@ def test_page(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
     """Everything one click deeper, as a paper's supplement."""
     row = numbers_of_test(request.user, pk, test_pk)
     model_version = model_version_for(request.GET.get("model"), row.study)
-    table, test, question, numbers = _asked(request, pk, test_pk)
+    try:
+        test, question, numbers = _asked(request, row, model_version)
+    except StillComputing as still:
+        about = {"study": row.study, "model_version": model_version, "section": "studies", "test": row}
+        return render(request, "results/waiting.html", about | waiting.shown(still.computation))
+    cases = case_table(row)
     asked = f"model={model_version.pk if model_version else ''}&question={question.position}"
+    if numbers.summation is not None and "case" in request.GET:
+        asked += f"&case={numbers.summation.case}"
     plates = page.plates(test, question, numbers)
     disagreement, against = numbers.disagreement, numbers.against
     context: dict[str, Any] = {
         "study": row.study,
         "image_set": row.image_set_id,
+        "model_version": model_version,
         "test": test,
         "question": question,
         "numbers": numbers,
@@ -45,8 +56,8 @@ def test_page(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
         "variants": _variants(against.sensitivity) if against else [],
         "variants_specificity": _variants(against.specificity) if against else [],
         "readers": list(zip(against.matched.readers, against.tests, strict=True)) if against else [],
-        "only_model": page.gallery(table, disagreement.only_model) if disagreement else [],
-        "only_readers": page.gallery(table, disagreement.only_readers) if disagreement else [],
+        "only_model": page.gallery(cases, disagreement.only_model) if disagreement else [],
+        "only_readers": page.gallery(cases, disagreement.only_readers) if disagreement else [],
         "formats": list(MEDIA_TYPES),
         "cannot_draw": unavailable(),
         "browser_draws": ("png", "svg"),
@@ -62,7 +73,9 @@ def test_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, fmt: s
     """A figure of that page as a file; `?inline` shows it instead of saving it."""
     if figure not in TITLES:
         raise Http404
-    _table, test, question, numbers = _asked(request, pk, test_pk)
+    row = numbers_of_test(request.user, pk, test_pk)
+    model_version = model_version_for(request.GET.get("model"), row.study)
+    test, question, numbers = _asked(request, row, model_version)
     drawn = page.drawn(test, question, numbers).get(figure)
     if drawn is None:
         raise Http404
@@ -75,16 +88,23 @@ def test_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, fmt: s
     return response
 
 
-def _asked(request: HttpRequest, pk: int, test_pk: int) -> tuple[TestTable, TestResult, QuestionResult, Supplement]:
+def _asked(
+    request: HttpRequest, row: Test, model_version: ModelVersion | None
+) -> tuple[TestResult, QuestionResult, Supplement]:
     """The test and the question asked for (its first, where none is), with everything behind it."""
-    study = numbers_of_test(request.user, pk, test_pk).study
-    model_version = model_version_for(request.GET.get("model"), study)
-    tables = study_tables(study, model_version, only_test=test_pk, detailed=True)
-    test = analyse(tables).tests[0]
-    wanted = request.GET.get("question", "")
+    by = signed_in(request)
+    test = next(one for one in results_of(row.study, model_version, by=by).tests if one.id == row.pk)
+    wanted, case = request.GET.get("question", ""), request.GET.get("case", "")
     for question in test.questions:
         if not wanted or str(question.position) == wanted:
-            return tables.tests[0], test, question, supplement(tables.tests[0], test, question.position)
+            numbers = supplement_of(row, question.position, model_version, by=by)
+            if not case:
+                return test, question, numbers
+            if model_version is None or (test.model is not None and test.model.problem):
+                raise Http404
+            cases = case_table(row)
+            classes = class_table(model_version, cases)
+            return test, question, page.with_case(cases, classes, test, numbers, case)
     raise Http404
 
 

@@ -1,28 +1,62 @@
 """Captions and alternative texts of a test's own page, made of the numbers."""
 
+import numpy as np
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from numpy.typing import NDArray
 
 from readerstudy.results.analysis import TestResult
 from readerstudy.results.captions import estimate, number
+from readerstudy.results.primary.roles import NAMED, role_of_figure
 from readerstudy.results.stats import StandaloneTest
+from readerstudy.results.supplement.confusions import Confusions
+from readerstudy.results.supplement.flow import Flow, FlowStep
 from readerstudy.results.supplement.numbers import Supplement
+from readerstudy.results.supplement.summation import Summation
 
 TITLES = {
+    "flow": gettext_lazy("Flow of images and readers"),
     "forest": gettext_lazy("Each reader against the model"),
     "agreement": gettext_lazy("Agreement between readers"),
     "pooled": gettext_lazy("Readers pooled"),
+    "confusion": gettext_lazy("Confusion matrices"),
+    "levels": gettext_lazy("Confusion matrix at a level of the taxonomy"),
+    "taxonomy": gettext_lazy("One case's probabilities, summed up the taxonomy"),
     "calibration": gettext_lazy("Calibration of the model"),
     "decision-curve": gettext_lazy("Decision curve"),
     "excisions": gettext_lazy("Excisions for one positive found"),
     "pace": gettext_lazy("Time and accuracy over position"),
     "subgroups": gettext_lazy("Subgroups"),
 }
+_STAGES = {
+    "images": gettext_lazy("Images in the set"),
+    "eligible": gettext_lazy("Eligible images"),
+    "read": gettext_lazy("Images read"),
+    "invited": gettext_lazy("Readers invited"),
+    "accepted": gettext_lazy("Agreed to take part"),
+    "begun": gettext_lazy("Began to read"),
+    "complete": gettext_lazy("Answered every case"),
+}
+_REASONS = {
+    "other diagnosis": gettext_lazy("Diagnosis not of this test"),
+    "other modality": gettext_lazy("Another kind of image"),
+    "not confirmed by histopathology": gettext_lazy("Not confirmed by histopathology"),
+    "same lesion": gettext_lazy("Another image of the lesion chosen"),
+    "not drawn": gettext_lazy("Not drawn"),
+    "not accepted": gettext_lazy("Invitation not accepted"),
+    "withdrawn": gettext_lazy("Left the study"),
+    "not begun": gettext_lazy("Not begun"),
+    "incomplete": gettext_lazy("Answered a part of the cases"),
+}
 
 
 def caption(figure: str, test: TestResult, numbers: Supplement) -> str:
-    """What the figure of this name shows, n and method, in sentences."""
-    return " ".join(_WORDS[figure](test, numbers))
+    """What the figure of this name shows, n and method, in sentences, and what it is in the study's plan."""
+    words = " ".join(_WORDS[figure](test, numbers))
+    role = role_of_figure(numbers.roles, figure)
+    if not words or not role:
+        return words
+    return f"{words} {_('Secondary.') if role == NAMED else _('Exploratory.')}"
 
 
 def alternative_text(figure: str, test: TestResult, numbers: Supplement) -> str:
@@ -30,10 +64,24 @@ def alternative_text(figure: str, test: TestResult, numbers: Supplement) -> str:
     return f"{TITLES[figure]}. {caption(figure, test, numbers)}"
 
 
+def flow_stage(stage: str, found: Flow) -> str:
+    """A stage of the flow diagram, in words; what was read says how many cases it makes and of which class."""
+    if stage != "read":
+        return str(_STAGES[stage])
+    told = {"n": found.n_cases, "positive": found.n_positive, "negative": found.n_negative}
+    cases = _("%(n)d cases, %(positive)d positive and %(negative)d negative") % told
+    return f"{_STAGES[stage]} ({cases})"
+
+
+def flow_reason(reason: str) -> str:
+    """Why images or readers were left out, in words."""
+    return str(_REASONS[reason])
+
+
 def variant(test: StandaloneTest) -> str:
     """What one of the three tests against the average reader holds for, in words."""
     texts = {
-        "1T-RRRC": _("other readers and other cases (readers and cases random; main result)"),
+        "1T-RRRC": _("other readers and other cases (readers and cases random)"),
         "1T-RRFC": _("other readers, these cases (readers random, cases fixed)"),
         "1T-FRRC": _("these readers, other cases (readers fixed, cases random)"),
     }
@@ -154,11 +202,109 @@ def _subgroups(test: TestResult, numbers: Supplement) -> list[str]:
         _("Case subgroups: the average of %(n)d readers (Obuchowski-Rockette, readers and cases random) and the model's AUC (DeLong). The estimates of the readers share readers, so their tests take subgroups as independent, which is conservative.")  # noqa: E501
         % {"n": len(numbers.codes)},
         _("Reader subgroups read the same cases, which are held fixed: means with t intervals over readers, Welch's tests."),  # noqa: E501
-        _("The number of subgroups makes single differences likely by chance: see the adjusted p values. Exploratory."),
+        _("The number of subgroups makes single differences likely by chance: see the adjusted p values."),
+    ]  # fmt: skip
+
+
+def _flow(test: TestResult, numbers: Supplement) -> list[str]:
+    found = numbers.flow
+    if found is None:
+        return []
+    return [
+        _("How the cases and the readers of this test came about. Each image is counted at the first rule that leaves it out."),  # noqa: E501
+        *(f"{_chain(steps, found)}." for steps in (found.images, found.readers)),
+    ]  # fmt: skip
+
+
+def _chain(steps: tuple[FlowStep, ...], found: Flow) -> str:
+    """Every box of a column from top to bottom, with its number."""
+    words = []
+    for step in steps:
+        words += [
+            _("left out: %(reason)s %(n)d") % {"reason": flow_reason(r).lower(), "n": n} for r, n in step.left_out
+        ]
+        words.append(f"{flow_stage(step.stage, found)} {step.n}")
+    return "; ".join(words)
+
+
+def _decision(test: TestResult, numbers: Supplement) -> list[str]:
+    found = next((one for one in numbers.confusions if one.of == "decision"), None)
+    if found is None:
+        return []
+    words = [
+        _("Rows: the reference diagnosis, %(positive)s being right for a positive case and %(negative)s for a negative one; columns: the answer; each row adds up to 1.")  # noqa: E501
+        % {"positive": f"“{found.names[0]}”", "negative": f"“{found.names[1]}”"},
+        *_accuracies(found),
+    ]  # fmt: skip
+    if found.model is not None:
+        words.append(_("The model at the threshold matched to the average reader's specificity."))
+    return words
+
+
+def _levels(test: TestResult, numbers: Supplement) -> list[str]:
+    levels = [one for one in numbers.confusions if one.of != "decision"]
+    if not levels:
+        return []
+    found = levels[-1]
+    words = [
+        _("Level %(level)s of the taxonomy, %(k)d classes: each class has the sum of the model's probabilities under it, and the largest is the answer. Rows: the reference diagnosis; columns: the answer; each row adds up to 1, and a class without a case has none.")  # noqa: E501
+        % {"level": found.of.removeprefix("level "), "k": len(found.labels)},
+        *_accuracies(found),
+    ]  # fmt: skip
+    if found.readers is None:
+        words.append(_("The readers were not asked for these classes."))
+    if found.n_left_out:
+        words.append(_("%(n)d cases have a diagnosis above this level and are left out.") % {"n": found.n_left_out})
+    return words
+
+
+def _accuracies(found: Confusions) -> list[str]:
+    """Each class's share called rightly, and their mean, for model and readers."""
+    words = []
+    if found.model is not None:
+        told = {"value": estimate(found.model.mean_per_class), "n": found.model.n, "each": _each(found.model.shares)}
+        words.append(_("Model, %(n)d cases: mean per-class accuracy %(value)s; by class %(each)s.") % told)
+        words += [f"{found.model.note[:1].upper()}{found.model.note[1:]}."] if found.model.note else []
+    if found.readers is not None:
+        readers = found.readers
+        told = {
+            "value": estimate(readers.mean), "n": len(readers.per_reader), "sd": number(readers.sd),
+            "each": _each(readers.shares),
+        }  # fmt: skip
+        words.append(
+            _("%(n)d readers, their matrices added up: mean per-class accuracy %(value)s, SD between readers %(sd)s; by class %(each)s.")  # noqa: E501
+            % told
+        )  # fmt: skip
+    return words
+
+
+def _each(shares: NDArray[np.float64]) -> str:
+    return ", ".join(number(float(value), 2) for value in np.diagonal(shares))
+
+
+def _taxonomy(test: TestResult, numbers: Supplement) -> list[str]:
+    return summation_words(numbers.summation) if numbers.summation is not None else []
+
+
+def summation_words(found: Summation) -> list[str]:
+    """The caption of the taxonomy of one case."""
+    likely = max((node for node in found.nodes if node.kind == "training"), key=lambda node: node.probability)
+    return [
+        _("Case %(case)d (%(diagnosis)s). Each node has the sum of the probabilities of the training classes under it; of the model's %(n)d classes the most probable have a row, the others of a branch share one.")  # noqa: E501
+        % {"case": found.case, "diagnosis": found.diagnosis, "n": found.n_classes},
+        _("Most probable class: %(name)s, %(value)s. Positive side (+) %(positive)s, negative side (−) %(negative)s; the score is the positive share of the two, %(score)s.")  # noqa: E501
+        % {
+            "name": likely.name, "value": number(likely.probability), "positive": number(found.positive),
+            "negative": number(found.negative), "score": number(found.score),
+        },
     ]  # fmt: skip
 
 
 _WORDS = {
+    "flow": _flow,
+    "confusion": _decision,
+    "levels": _levels,
+    "taxonomy": _taxonomy,
     "forest": _forest,
     "agreement": _agreement,
     "pooled": _pooled,

@@ -14,7 +14,7 @@ def case_table(test: Test) -> CaseTable:
 
     Raises: ResultsError for a case without a reference, or of neither or of both sides.
     """
-    positive, negative = _sides(test)
+    positive, negative = sides_of(test)
     rows = list(
         CaseImage.objects.filter(case__test=test, case__kind=Case.Kind.SCORED)
         .order_by("case__number", "position")
@@ -48,7 +48,8 @@ def case_table(test: Test) -> CaseTable:
     )
 
 
-def _sides(test: Test) -> tuple[set[str], set[str]]:
+def sides_of(test: Test) -> tuple[set[str], set[str]]:
+    """The diagnoses that are positive in a test, and those that are negative. Raises: ResultsError."""
     try:
         return diagnoses_under(test.positive_nodes), diagnoses_under(test.negative_nodes)
     except StudiesError as error:

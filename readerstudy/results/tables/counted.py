@@ -7,6 +7,8 @@ part, in which the cases are new to the reader. What was answered with advice, a
 test of one arm the answers before and after advice are questions of their own, and both are counted.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from django.db.models import Max
 from numpy.typing import NDArray
@@ -38,7 +40,7 @@ def counted_questions(test: Test) -> list[Question]:
     ]
 
 
-def still_said(test: Test, questions: list[Question], rows: NDArray) -> NDArray:
+def still_said(test: Test, questions: Sequence[Question], rows: NDArray) -> NDArray:
     """The answers (fields item, question, revision, choice; choice 0: cannot be assessed) without what was taken back.
 
     Where the last revision of a stage leaves a question out or says that the case cannot be assessed, none of its

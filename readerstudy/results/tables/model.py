@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 from model_core.taxonomy import TaxonomyError, TrainingClass
 from readerstudy.images.models import Image
 from readerstudy.images.truth import taxonomy
-from readerstudy.results.arrays import CaseTable, Floats, Ints, ModelTable
+from readerstudy.results.arrays import CaseTable, ClassTable, Floats, Ints, ModelTable
 from readerstudy.scoring.models import ModelVersion, Score
-from readerstudy.scoring.scores import can_check_leaks, leaks
+from readerstudy.scoring.scores import can_check_leaks, leaks, scores_of
 from readerstudy.studies.eligibility import pool_of
 from readerstudy.studies.models import Test
 
@@ -25,7 +25,7 @@ def images_of(test: Test) -> tuple[list[int], list[int]]:
     return list(pool.positives), list(pool.negatives)
 
 
-def model_table(model_version: ModelVersion, test: Test, cases: CaseTable, *, with_names: bool) -> ModelTable:
+def model_table(model_version: ModelVersion, test: Test, cases: CaseTable, *, detailed: bool) -> ModelTable:
     """The scores of a model in a test; a model that cannot score it gives NaN everywhere and the reason."""
     positives, negatives = images_of(test)
     image_ids = np.array(positives + negatives, dtype=np.int64)
@@ -40,17 +40,27 @@ def model_table(model_version: ModelVersion, test: Test, cases: CaseTable, *, wi
         case_scores=_means(_lookup(cases.picture_image, ids, shares), cases.picture_case, cases.n),
         full_truth=np.repeat([1, 0], [len(positives), len(negatives)]),
         full_scores=_lookup(image_ids, ids, shares),
-        full_uuids=_names(test, image_ids) if with_names else (),
+        full_uuids=_names(test, image_ids) if detailed else (),
         full_leaked=np.isin(image_ids, leaked),
         leaks_checked=can_check_leaks(model_version),
         leaked_cases=tuple(np.unique(cases.numbers[cases.picture_case[leaked_pictures]]).tolist()),
         problem=problem,
+        by_class=class_table(model_version, cases) if detailed else None,
     )
+
+
+def class_table(model_version: ModelVersion, cases: CaseTable) -> ClassTable:
+    """What the model said of the pictures of these cases, by training class."""
+    classes = tuple(model_version.checkpoint.classes)
+    known = scores_of(model_version, cases.picture_image.tolist())
+    nothing = np.full(len(classes), np.nan, np.float32)
+    rows = [known.get(image, nothing) for image in cases.picture_image.tolist()]
+    return ClassTable(taxonomy(), classes, np.array(rows, np.float32).reshape(-1, len(classes)))
 
 
 def _leaked(model_version: ModelVersion, image_ids: Ints) -> Ints:
     found = leaks(model_version, image_ids.tolist()) if can_check_leaks(model_version) else []
-    return np.array([image.pk for image in found], dtype=np.int64)
+    return np.array(found, dtype=np.int64)
 
 
 def _names(test: Test, image_ids: Ints) -> tuple[str, ...]:

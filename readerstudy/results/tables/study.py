@@ -4,15 +4,18 @@ import numpy as np
 
 from readerstudy.readers.models import Reader
 from readerstudy.results.arrays import StudyTables, TestTable
-from readerstudy.results.tables.answers import answer_table, places, question_tables
+from readerstudy.results.tables.answers import answer_table, answers_of, places, question_tables
 from readerstudy.results.tables.attributes import attributes
 from readerstudy.results.tables.cases import case_table
 from readerstudy.results.tables.counted import counted_questions, counted_readings
+from readerstudy.results.tables.flow import flow_counts
 from readerstudy.results.tables.model import images_of, model_table
 from readerstudy.results.tables.provenance import provenance
 from readerstudy.results.tables.responses import responses
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study, Test
+from readerstudy.studies.plan import CERTIFIED_READERS
+from readerstudy.studies.protocol import plan_in_force
 
 
 def study_tables(
@@ -20,18 +23,24 @@ def study_tables(
 ) -> StudyTables:
     """The arrays of a study's tests (of the one with the id ``only_test``), with the scores of a model.
 
-    ``detailed`` adds what only an export needs: every answer in long form, revisions and times included, the names
-    of the full set's images, and what subgroups are made of.
+    ``detailed`` adds what only an export and a test's own page need: every answer in long form, revisions and times
+    included, the names of the full set's images, the training-class probabilities of the cases, what subgroups are made
+    of, and what was left out on the way.
     Raises: ResultsError where a case has no reference diagnosis, or one that lies under neither side of its test.
     """
     tests = study.tests.order_by("position").select_related("image_set", "study")
     if only_test is not None:
         tests = tests.filter(pk=only_test)
+    plan = plan_in_force(study)
+    by_attributes = plan is not None and plan.average == CERTIFIED_READERS
     return StudyTables(
         provenance=provenance(study, model_version),
         tests=tuple(
-            _test_table(test, model_version, detailed=detailed) for test in tests.prefetch_related("questions__choices")
+            _test_table(test, model_version, detailed=detailed, by_attributes=by_attributes)
+            for test in tests.prefetch_related("questions__choices")
         ),
+        plan=plan,
+        partial=only_test is not None,
     )
 
 
@@ -44,7 +53,7 @@ def images_to_score(study: Study) -> list[int]:
     return sorted(found)
 
 
-def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: bool) -> TestTable:
+def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: bool, by_attributes: bool) -> TestTable:
     cases = case_table(test)
     readers, n_withdrawn = _readers(test)
     index = {pk: i for i, pk in enumerate(readers)}
@@ -54,6 +63,7 @@ def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: boo
     }
     where = places(test, {pk: index[reader] for pk, reader, _is_finished in begun}, cases)
     questions = counted_questions(test)
+    rows = answers_of(test, questions, timed=detailed)
     return TestTable(
         id=test.pk,
         position=test.position,
@@ -66,11 +76,12 @@ def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: boo
         finished=np.array([pk in ended for pk in readers], dtype=bool),
         n_withdrawn=n_withdrawn,
         positions=where.positions(len(readers), cases.n),
-        questions=question_tables(test, questions, where, len(readers), cases.n),
-        model=model_table(model_version, test, cases, with_names=detailed) if model_version is not None else None,
-        answers=answer_table(test, questions, where) if detailed else None,
-        attributes=attributes(test, cases, readers) if detailed else None,
+        questions=question_tables(questions, rows, where, len(readers), cases.n),
+        model=model_table(model_version, test, cases, detailed=detailed) if model_version is not None else None,
+        answers=answer_table(questions, rows, where) if detailed else None,
+        attributes=attributes(test, cases, readers) if detailed or by_attributes else None,
         responses=responses(test, readers) if detailed else None,
+        flow=flow_counts(test) if detailed else None,
     )
 
 

@@ -1,8 +1,9 @@
-"""How a result is written on a page: {{ value|number }}, {{ estimate|estimate }}."""
+"""How a result is written on a page: {{ value|number }}, {{ estimate|estimate }}, {{ roles|role_of:"forest" }}."""
 
 from django import template
 
 from readerstudy.results import captions
+from readerstudy.results.primary import roles, words
 from readerstudy.results.stats import Estimate
 
 register = template.Library()
@@ -17,3 +18,15 @@ def number(value: float) -> str:
 @register.filter
 def estimate(value: Estimate) -> str:
     return captions.estimate(value).replace("–", f"–{WORD_JOINER}")
+
+
+@register.filter
+def role(name: str) -> str:
+    """What a number is in the study's plan, in words."""
+    return words.role(name)
+
+
+@register.filter
+def role_of(known: dict[str, str], figure: str) -> str:
+    """The role of a figure of a test's own page, in words."""
+    return words.role(roles.role_of_figure(known, figure))

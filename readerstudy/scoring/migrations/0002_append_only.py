@@ -10,4 +10,6 @@ class Migration(migrations.Migration):
 
     operations = [
         AppendOnly("Score"),
+        AppendOnly("Features"),
+        AppendOnly("SaliencyMap"),
     ]

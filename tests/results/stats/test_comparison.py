@@ -118,16 +118,16 @@ def test_match_of_each_resample_equals_a_loop(study):
         point = stats.operating_point(t[seen], said[seen])
         return float(stats.roc(t[seen], score[seen]).sensitivity_at(point.specificity.value)) - point.sensitivity.value
 
-    from readerstudy.results.stats.matched import _Match
+    from readerstudy.results.stats.matched_draws import Match
     from readerstudy.results.stats.resampling import CaseSampler, resampled_rows
 
     pos, neg = next(CaseSampler(truth).chunks(25, np.random.default_rng(3)))
-    drawn, _ = _Match.of(truth, model, decisions).drawn(pos, neg, None)
+    drawn, _ = Match.of(truth, model, decisions).drawn(pos, neg, None)
     where_pos, where_neg = np.flatnonzero(truth), np.flatnonzero(~truth)
     for b in range(25):
         cases = np.concatenate([where_pos[resampled_rows(pos[b])], where_neg[resampled_rows(neg[b])]])
         loop = [gain(truth[cases], (model[cases], row[cases])) for row in decisions]
-        assert drawn[b, :, 2] - drawn[b, :, 0] == pytest.approx(loop)
+        assert drawn[2, b] - drawn[0, b] == pytest.approx(loop)
 
 
 def test_a_reader_who_is_the_model_lies_on_its_curve(study):
@@ -299,3 +299,14 @@ def test_readers_with_the_model(rng):
 def test_wrong_input_names_the_culprit(call, told):
     with pytest.raises(stats.StatsError, match=told):
         call()
+
+
+def test_the_average_alone_has_the_same_numbers(study):
+    truth, model, decisions = study
+    decisions = decisions.astype(float)
+    decisions[0, 3] = NAN
+    for over in ("cases", "readers and cases"):
+        whole = stats.at_matched(truth, model, decisions, over=over, replicates=200, seed=3)
+        average, note = stats.average_matched(truth, model, decisions, over=over, replicates=200, seed=3)
+        assert average == whole.average
+        assert note == whole.note

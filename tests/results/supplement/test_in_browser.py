@@ -24,7 +24,7 @@ def test_every_figure_is_drawn_and_fits(contexts: Contexts, worked: Worked, rese
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"/studies/{worked.study.pk}/results/{worked.test.pk}/", timeout=60_000)
     expect(page.locator(".plot.drawn .main-svg").last).to_be_visible(timeout=30_000)
-    assert page.locator("figure.plate").count() == 7
+    assert page.locator("figure.plate").count() == 10
     for place in page.locator(".plot").all():
         expect(place.locator(".main-svg").first).to_be_visible(timeout=30_000)
     for width in (1280, 390):

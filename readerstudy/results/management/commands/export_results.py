@@ -34,10 +34,13 @@ class Command(BaseCommand):
         model_version = self._model(options["model"], study)
         self._must_be_allowed(study, options["look_before_unblinding"])
         try:
-            names = write_folder(study, model_version, options["to"])
+            names = write_folder(study, model_version, options["to"], here=self._watch)
         except ResultsError as error:
             raise CommandError(str(error)) from error
         self.stdout.write(f"{len(names)} files in {options['to']}")
+
+    def _watch(self, what: str, done: int, total: int) -> None:
+        self.stderr.write(f"{what}: {done} of {total}")
 
     def _model(self, name: str | None, study: Study) -> ModelVersion | None:
         if name is None:

@@ -1,0 +1,316 @@
+"""Numbers computed once for the same inputs: at once where that is quick, else by a worker, with progress.
+
+`results_of` and `supplement_of` are the only ways to a study's numbers. They compute nothing twice: the row with the
+hash of the inputs is the truth, whoever computes has claimed it by a counted UPDATE and holds a lease, and `sweep`
+rings again for what no one comes for. Everything random has a fixed seed: whoever computes, the numbers are the same.
+May this person see them? The caller has asked (`access`): nothing here may be called before.
+"""
+
+import logging
+import time
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from readerstudy.accounts import audit
+from readerstudy.accounts.models import User
+from readerstudy.results.analysis import StudyResults, analyse, analyse_tests
+from readerstudy.results.errors import ResultsError
+from readerstudy.results.models import Computation
+from readerstudy.results.packing import PackingError, pack, unpack
+from readerstudy.results.parts import Step
+from readerstudy.results.supplement.numbers import Supplement, supplement
+from readerstudy.results.tables import study_tables
+from readerstudy.results.tables.inputs import Inputs, inputs
+from readerstudy.scoring.models import ModelVersion
+from readerstudy.studies.models import Study, Test
+
+log = logging.getLogger(__name__)
+
+What, State = Computation.What, Computation.State
+
+# Up to here a page waits for its numbers (well under a second at the paper's sizes); above, a worker computes them.
+MOST_ANSWERS, MOST_IMAGES = 30_000, 20_000
+MAX_ATTEMPTS = 3
+PATIENCE = 3.0  # seconds that a page waits for another request that computes the same
+PAUSE = 0.1
+
+
+class StillComputing(ResultsError):  # noqa: N818 - nothing went wrong
+    """The numbers are not there yet; `computation` says how far they are."""
+
+    def __init__(self, computation: Computation) -> None:
+        super().__init__(_("These numbers are being computed. Look again in a moment."), status=503)
+        self.computation = computation
+
+
+class LeaseLost(Exception):  # noqa: N818 - nothing went wrong
+    """Stopped, or another worker has it: what is being computed here is not wanted any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """What is computed, of what. ``test`` and ``question`` (its position) belong to a supplement."""
+
+    what: Computation.What
+    study: Study
+    model_version: ModelVersion | None
+    test: Test | None = None
+    question: int = 0
+
+    @property
+    def columns(self) -> dict[str, Any]:
+        return {
+            "what": self.what, "study": self.study, "model_version": self.model_version, "test": self.test,
+            "question": self.question,
+        }  # fmt: skip
+
+    def inputs(self) -> Inputs:
+        return inputs(self.study, self.model_version, what=self.what, test=self.test, question=self.question)
+
+    def compute(self, step: Step) -> Any:
+        """From the tables, read now. ``step`` is told of each part and may stop it all by raising."""
+        if self.what == What.RESULTS:
+            step(0, 2)
+            tables = study_tables(self.study, self.model_version)
+            step(1, 2)
+            return analyse(tables)
+        assert self.test is not None
+        tables = study_tables(self.study, self.model_version, only_test=self.test.pk, detailed=True)
+        (table,), (test,) = tables.tests, analyse_tests(tables.tests, tables.plan)
+        return supplement(table, test, self.question, step=step)
+
+
+# --- asking ---------------------------------------------------------------------------------------------------------
+
+
+def results_of(
+    study: Study, model_version: ModelVersion | None, *, by: User | None = None, here: Step | None = None
+) -> StudyResults:
+    """Every number of the study's main page. Raises: StillComputing while a worker has it; ResultsError.
+
+    ``by``: who asks, kept with the request. ``here``: compute in this process whatever its size, and say how far it is.
+    """
+    return cast(StudyResults, _obtain(Subject(What.RESULTS, study, model_version), by, here))
+
+
+def supplement_of(
+    test: Test, question: int, model_version: ModelVersion | None, *, by: User | None = None, here: Step | None = None
+) -> Supplement:
+    """Every number behind a question (its position) of a test; see `results_of`."""
+    subject = Subject(What.SUPPLEMENT, test.study, model_version, test, question)
+    return cast(Supplement, _obtain(subject, by, here))
+
+
+def inputs_of(study: Study, model_version: ModelVersion | None) -> str:
+    """The hash of everything that the study's numbers depend on: who reads the rows before and after sees a change."""
+    return Subject(What.RESULTS, study, model_version).inputs().sha256
+
+
+def _obtain(subject: Subject, by: User | None, here: Step | None) -> Any:
+    wanted = subject.inputs()
+    row = _row(subject, wanted, by)
+    if row.state == State.DONE and (found := _unpacked(row)) is not None:
+        return found
+    if here is None and not _is_quick(wanted):
+        raise StillComputing(row)
+    return _computed_here(subject, row, here)
+
+
+def _is_quick(wanted: Inputs) -> bool:
+    """Whether a page may wait for it: the one place that decides."""
+    return wanted.n_answers <= MOST_ANSWERS and wanted.n_images <= MOST_IMAGES
+
+
+def _row(subject: Subject, wanted: Inputs, by: User | None) -> Computation:
+    """The row of these inputs, made and rung for where there was none."""
+    rows = Computation.objects.filter(inputs_sha256=wanted.sha256)
+    if found := rows.first():
+        return found
+    try:
+        with transaction.atomic():
+            row = Computation.objects.create(
+                **subject.columns, inputs_sha256=wanted.sha256, requested_by=by, rung_at=timezone.now()
+            )
+            if not _is_quick(wanted):
+                _ring_after_commit([row.pk])
+    except IntegrityError:  # someone else asked for the same at the same moment
+        return rows.get()
+    return row
+
+
+def _unpacked(row: Computation) -> Any:
+    try:
+        return unpack(bytes(row.result or b""))
+    except PackingError as error:  # this software's classes are others now, although its version is the same
+        log.warning("Computation %s is computed again: %s", row.pk, error)
+        Computation.objects.filter(pk=row.pk, state=State.DONE).update(state=State.QUEUED, result=None, attempts=0)
+        return None
+
+
+def _computed_here(subject: Subject, row: Computation, here: Step | None) -> Any:
+    """Computed by this process; or, where another one is at it, what that one found."""
+    waited_since = time.monotonic()
+    while True:
+        claimed = claim(row.pk, also=Computation.ENDED_EARLY)
+        if claimed is not None:
+            return _work(subject, claimed, here or _silent)
+        row.refresh_from_db()
+        if row.state == State.DONE and (found := _unpacked(row)) is not None:
+            return found
+        if here is None and time.monotonic() - waited_since > PATIENCE:
+            raise StillComputing(row)
+        if here is not None and row.total:
+            here(row.done, row.total)
+        time.sleep(PAUSE)
+
+
+def _silent(done: int, total: int) -> None:
+    """For who does not watch."""
+
+
+# --- working --------------------------------------------------------------------------------------------------------
+
+
+def claim(pk: int, *, also: tuple[Computation.State, ...] = ()) -> Computation | None:
+    """Take a computation that waits (or is in a state of ``also``), or whose lease ran out; None if it is not to be
+    had. One that ended its worker too often is given up."""
+    now = timezone.now()
+    free = Computation.objects.filter(Q(state__in=[State.QUEUED, *also]) | _expired(now), pk=pk)
+    if also:
+        free.filter(state__in=also).update(attempts=0)
+    claimed = free.filter(attempts__lt=MAX_ATTEMPTS).update(
+        state=State.RUNNING, lease=uuid.uuid4(), lease_expires_at=_lease_end(now), attempts=F("attempts") + 1,
+        done=0, total=0, error="",
+    )  # fmt: skip
+    if claimed:
+        return Computation.objects.select_related("study", "model_version", "test__study").get(pk=pk)
+    free.filter(attempts__gte=MAX_ATTEMPTS).update(
+        state=State.FAILED, lease=None, lease_expires_at=None, finished_at=now,
+        error=_("Given up after %(n)d attempts: the worker ended each time.") % {"n": MAX_ATTEMPTS},
+    )  # fmt: skip
+    return None
+
+
+def work(row: Computation) -> None:
+    """A worker's part: compute a row that it has claimed. Inputs that changed meanwhile make the row pointless."""
+    subject = Subject(Computation.What(row.what), row.study, row.model_version, row.test, row.question)
+    if subject.inputs().sha256 != row.inputs_sha256:
+        Computation.objects.filter(pk=row.pk).delete()
+        return
+    try:
+        _work(subject, row, _silent)
+    except ResultsError as error:
+        log.warning("Computation %s: %s", row.pk, error)
+    except LeaseLost:
+        log.warning("Computation %s: stopped or taken; what was computed is thrown away", row.pk)
+
+
+def _work(subject: Subject, row: Computation, watch: Step) -> Any:
+    def step(done: int, total: int) -> None:
+        if not _held(row).update(done=done, total=total, lease_expires_at=_lease_end(timezone.now())):
+            raise LeaseLost
+        watch(done, total)
+
+    try:
+        value = subject.compute(step)
+        if subject.inputs().sha256 == row.inputs_sha256:
+            _finish(subject, row, pack(value))
+        else:  # an answer came in meanwhile: these numbers are of neither
+            _held(row).delete()
+    except ResultsError as error:
+        _held(row).update(
+            state=State.FAILED, lease=None, lease_expires_at=None, error=str(error), finished_at=timezone.now()
+        )
+        raise
+    except LeaseLost:
+        raise
+    except BaseException as error:
+        give_back(row, reason=f"{type(error).__name__}: {error}")
+        raise
+    return value
+
+
+def _finish(subject: Subject, row: Computation, content: bytes) -> None:
+    with transaction.atomic():
+        done = _held(row).update(
+            state=State.DONE, lease=None, lease_expires_at=None, result=content, done=F("total"),
+            finished_at=timezone.now(),
+        )  # fmt: skip
+        if done:  # those of other inputs are of no use any more
+            Computation.objects.filter(**subject.columns).exclude(pk=row.pk).exclude(
+                state__in=Computation.ACTIVE
+            ).delete()
+
+
+def give_back(row: Computation, *, reason: str) -> None:
+    """Let it wait again after an attempt that went wrong; the next sweep rings for it."""
+    _held(row).update(state=State.QUEUED, lease=None, lease_expires_at=None, rung_at=None, error=reason)
+
+
+def stop(row: Computation, *, actor: User) -> bool:
+    """Nobody works on it any more; False if it had ended."""
+    with transaction.atomic():
+        stopped = Computation.objects.filter(pk=row.pk, state__in=Computation.ACTIVE).update(
+            state=State.STOPPED, lease=None, lease_expires_at=None, finished_at=timezone.now()
+        )
+        if stopped:
+            audit.record("computation.stopped", actor=actor, target=row, what=row.what, study=row.study_id)
+    return bool(stopped)
+
+
+def again(row: Computation, *, actor: User) -> bool:
+    """Let one that was stopped or failed be computed after all."""
+    with transaction.atomic():
+        queued = Computation.objects.filter(pk=row.pk, state__in=Computation.ENDED_EARLY).update(
+            state=State.QUEUED, attempts=0, done=0, total=0, error="", finished_at=None, rung_at=timezone.now()
+        )
+        if queued:
+            audit.record("computation.asked_again", actor=actor, target=row, what=row.what, study=row.study_id)
+            _ring_after_commit([row.pk])
+    return bool(queued)
+
+
+def sweep() -> int:
+    """Ring again for what no one comes for: leases that ran out, and messages that seem lost. How many bells rang."""
+    now = timezone.now()
+    long_ago = now - timedelta(seconds=settings.RESULTS_LEASE_SECONDS)
+    forgotten = Q(state=State.QUEUED) & (Q(rung_at=None) | Q(rung_at__lt=long_ago))
+    with transaction.atomic():
+        ids = list(Computation.objects.filter(_expired(now) | forgotten).order_by("pk").values_list("pk", flat=True))
+        Computation.objects.filter(_expired(now), pk__in=ids).update(
+            state=State.QUEUED, lease=None, lease_expires_at=None
+        )
+        Computation.objects.filter(pk__in=ids, state=State.QUEUED).update(rung_at=now)
+        _ring_after_commit(ids)
+    return len(ids)
+
+
+def _expired(now: datetime) -> Q:
+    return Q(state=State.RUNNING, lease_expires_at__lt=now)
+
+
+def _held(row: Computation) -> QuerySet[Computation]:
+    return Computation.objects.filter(pk=row.pk, state=State.RUNNING, lease=row.lease)
+
+
+def _lease_end(now: datetime) -> datetime:
+    return now + timedelta(seconds=settings.RESULTS_LEASE_SECONDS)
+
+
+def _ring_after_commit(ids: list[int]) -> None:
+    def ring() -> None:
+        from readerstudy.results.tasks import compute  # the tasks import this module
+
+        for pk in ids:
+            compute.delay(pk)
+
+    # robust: a broker that is down is logged; the rows stand, and the sweep rings when it is back.
+    transaction.on_commit(ring, robust=True)

@@ -1,0 +1,112 @@
+"""What the page of layout and saliency maps shows, and what must still be computed for it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import plotly.graph_objects as go
+
+from readerstudy.accounts.models import User
+from readerstudy.images.truth import taxonomy
+from readerstudy.results.analysis import TestResult
+from readerstudy.results.arrays import CaseTable
+from readerstudy.results.explained import words
+from readerstudy.results.explained.figures import Pair, layout_figure, saliency_plate
+from readerstudy.results.explained.numbers import Embedding, embedding, first_of_each, groups_of
+from readerstudy.results.explained.shown import Shown, shown_cases
+from readerstudy.results.rendering import figure_data
+from readerstudy.results.tables.explained import MapRow, features_of, maps_of, pictures_of, shown_images, square
+from readerstudy.scoring.jobs import request_run
+from readerstudy.scoring.models import ModelVersion, ScoringRun
+from readerstudy.studies.models import Test
+
+KINDS = (ScoringRun.Kind.FEATURES, ScoringRun.Kind.SALIENCY)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Explained:
+    """What a model has made of a test's cases; ``embedding`` is None for fewer than four cases with features."""
+
+    test: TestResult
+    cases: CaseTable
+    model: ModelVersion
+    embedding: Embedding | None
+    maps: dict[int, MapRow]
+
+    @property
+    def n_missing(self) -> int:
+        """Cases that lack features or a map."""
+        placed = self.embedding.n if self.embedding is not None else 0
+        return self.cases.n - min(placed, len(self.maps))
+
+    def shown(self, most: int | None = None) -> list[Shown]:
+        """The cases with a map: all of them, or the ``most`` that a plate has room for."""
+        _groups, group = groups_of(self.cases, taxonomy())
+        has = [i in self.maps for i in range(self.cases.n)]
+        chosen = range(self.cases.n) if most is None else first_of_each(group.tolist(), has, most)
+        return shown_cases(self.cases, self.maps, list(chosen), self.model.checkpoint.classes, taxonomy())
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """A figure of the page."""
+
+    name: str
+    title: str
+    caption: str
+    figure: go.Figure
+
+    @property
+    def key(self) -> str:
+        """The id of the figure's data within the page."""
+        return f"figure-{self.name}"
+
+    @property
+    def alternative_text(self) -> str:
+        return f"{self.title}. {self.caption}"
+
+    @property
+    def data(self) -> dict[str, Any]:
+        return figure_data(self.figure)
+
+
+def explained(test: TestResult, cases: CaseTable, model: ModelVersion) -> Explained:
+    """What is there of a test, read and laid out."""
+    return Explained(
+        test, cases, model, embedding(cases, taxonomy(), features_of(model, cases)), maps_of(model, cases)
+    )  # fmt: skip
+
+
+def plates(found: Explained, most_maps: int) -> Iterator[Plate]:
+    """The figures that there is something for."""
+    if found.embedding is not None:
+        drawn = layout_figure(found.embedding, pictures_of(found.cases, list(found.embedding.insets)))
+        caption = words.layout_caption(found.test, found.embedding, found.model.name)
+        yield Plate("layout", str(words.TITLES["layout"]), caption, drawn)
+    shown = found.shown(most_maps)
+    pictures = pictures_of(found.cases, [one.index for one in shown])
+    shown = [one for one in shown if one.index in pictures]
+    pairs = [
+        Pair((f"Case {one.number}", one.diagnosis), pictures[one.index], square(found.maps[one.index].png))
+        for one in shown
+    ]
+    plate = saliency_plate(pairs)
+    if plate is not None:
+        caption = words.saliency_caption(found.test, shown, found.model.name)
+        yield Plate("saliency", str(words.TITLES["saliency"]), caption, plate)
+
+
+def ask(test: Test, cases: CaseTable, model: ModelVersion, *, requested_by: User) -> list[ScoringRun]:
+    """Have features and saliency maps of the cases' first pictures made, of what is not there yet."""
+    images = shown_images(cases)
+    return [
+        request_run(
+            model_version=model, images=images, label=f"{kind.label.capitalize()}: {test.title}",
+            requested_by=requested_by, kind=kind,
+        )
+        for kind in KINDS
+    ]  # fmt: skip
+
+
+def runs_under_way(model: ModelVersion) -> list[ScoringRun]:
+    return list(model.runs.filter(kind__in=KINDS, state__in=ScoringRun.ACTIVE).order_by("-created_at"))

@@ -1,0 +1,31 @@
+"""The primary analysis as a file."""
+
+from django.http import Http404, HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+
+from readerstudy.accounts.access import researcher_required
+from readerstudy.accounts.refusals import explained
+from readerstudy.results.access import model_version_for, study_with_numbers
+from readerstudy.results.errors import ResultsError
+from readerstudy.results.primary.numbers import primary_analysis
+from readerstudy.results.primary.sheet import primary_sheet
+from readerstudy.results.tables import study_tables
+
+
+@researcher_required
+@require_safe
+@explained(ResultsError, back="results")
+def primary_table(request: HttpRequest, pk: int, fmt: str) -> HttpResponse:
+    """The planned analysis of every test, as CSV or JSON."""
+    if fmt not in ("csv", "json"):
+        raise Http404
+    study = study_with_numbers(request.user, pk)
+    tables = study_tables(study, model_version_for(request.GET.get("model"), study))
+    sheet = primary_sheet(primary_analysis(tables.plan, tables.tests))
+    content, media_type = (
+        (sheet.to_csv(), "text/csv; charset=utf-8") if fmt == "csv" else (sheet.to_json(), "application/json")
+    )
+    response = HttpResponse(content, content_type=media_type)
+    response["Content-Disposition"] = f'attachment; filename="study-{pk}-primary.{fmt}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response

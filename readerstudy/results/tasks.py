@@ -1,0 +1,24 @@
+"""The worker's side of what a page does not wait for. No torch here."""
+
+import logging
+
+from celery import shared_task
+
+from readerstudy.results import computing
+
+log = logging.getLogger(__name__)
+
+
+@shared_task(name="readerstudy.results.tasks.compute", soft_time_limit=3000, time_limit=3060)
+def compute(computation_id: int) -> None:
+    """Claim a computation and do it. A second message for the same finds nothing to do."""
+    row = computing.claim(computation_id)
+    if row is not None:
+        computing.work(row)
+
+
+@shared_task(name="readerstudy.results.tasks.sweep", soft_time_limit=60, time_limit=90)
+def sweep() -> None:
+    """Ring again for computations that no worker comes for; run by beat every READERSTUDY_SWEEP_SECONDS."""
+    if rung := computing.sweep():
+        log.info("rang again for %s computations", rung)

@@ -1,0 +1,95 @@
+"""An analysis plan as plain values: what was decided before the first reading. No Django, no database.
+
+The names below are what the protocol document holds; whoever recomputes an export reads them there.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+# Primary endpoints.
+SENSITIVITY, SPECIFICITY, BALANCED, AUC = "sensitivity", "specificity", "balanced accuracy", "auc"
+# Tests.
+BOOTSTRAP = "bootstrap over readers and cases"
+OR_RANDOM, OR_CASES_FIXED, OR_READERS_FIXED = (
+    "obuchowski-rockette, readers and cases random",
+    "obuchowski-rockette, cases fixed",
+    "obuchowski-rockette, readers fixed",
+)
+DELONG = "delong"
+# What is to be shown.
+SUPERIORITY, NON_INFERIORITY = "superiority", "non-inferiority"
+# Where the model's threshold comes from.
+STATED, OTHER_DATA, TEST_SET = "stated beforehand", "chosen on other data", "chosen on the test set"
+# Corrections for several tests.
+HOLM, HOCHBERG, BONFERRONI = "holm", "hochberg", "bonferroni"
+FIXED_SEQUENCE, ALL_TESTS, NO_CORRECTION = "fixed sequence", "every test", "none"
+# Missing answers.
+COMPLETE_READERS, AVAILABLE, COUNTED_RIGHT = "complete readers", "answered cases", "counted as right"
+# Over whom the average reader is the mean.
+EVERY_READER, CERTIFIED_READERS = "every reader", "board-certified readers"
+# What a plan may name as secondary; everything else is exploratory.
+SECONDARY = (
+    "readers", "auc", "sensitivity", "specificity", "each reader", "agreement", "pooled", "calibration", "decisions",
+    "subgroups", "other questions",
+)  # fmt: skip
+
+REPLICATES = 2000  # of the bootstrap
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The primary endpoint and how it is decided on.
+
+    ``margin`` (>= 0) and ``reference`` (an AUC) are on the scale of the endpoint, ``alpha`` is two-sided.
+    ``threshold``: a case is positive for the model when its score is at least this; None where it is matched to the
+    readers on the test set, or none is needed. ``threshold_data`` names the other data that it was chosen on.
+    """
+
+    endpoint: str
+    method: str
+    hypothesis: str
+    margin: float
+    alpha: float
+    reference: float | None
+    threshold_origin: str
+    threshold: float | None
+    threshold_data: str
+    multiplicity: str
+    missing: str
+    average: str
+    secondary: tuple[str, ...]
+    seed: int
+    replicates: int = REPLICATES
+
+    @property
+    def compares_readers(self) -> bool:
+        return self.endpoint != AUC
+
+    @property
+    def bound(self) -> float:
+        """What the difference (or the AUC minus its stated value) must exceed."""
+        return self.margin if self.hypothesis == SUPERIORITY else -self.margin
+
+    def document(self) -> dict[str, Any]:
+        """As the protocol holds it."""
+        return {
+            "primary_endpoint": self.endpoint, "test": self.method, "hypothesis": self.hypothesis,
+            "margin": self.margin, "alpha_two_sided": self.alpha, "reference_auc": self.reference,
+            "threshold": {"origin": self.threshold_origin, "value": self.threshold, "data": self.threshold_data},
+            "multiplicity": self.multiplicity, "missing_answers": self.missing, "average_reader": self.average,
+            "secondary": list(self.secondary), "bootstrap": {"replicates": self.replicates, "seed": self.seed},
+        }  # fmt: skip
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Plan":
+        """The plan that a protocol holds. KeyError, TypeError: it is not one."""
+        threshold, bootstrap = document["threshold"], document["bootstrap"]
+        return cls(
+            endpoint=document["primary_endpoint"], method=document["test"], hypothesis=document["hypothesis"],
+            margin=document["margin"], alpha=document["alpha_two_sided"], reference=document["reference_auc"],
+            threshold_origin=threshold["origin"], threshold=threshold["value"], threshold_data=threshold["data"],
+            multiplicity=document["multiplicity"], missing=document["missing_answers"],
+            average=document["average_reader"], secondary=tuple(document["secondary"]),
+            seed=bootstrap["seed"], replicates=bootstrap["replicates"],
+        )  # fmt: skip

@@ -1,0 +1,92 @@
+"""An analysis plan in words: for the study's page, its form, and the methods paragraph."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from readerstudy.studies import plan
+from readerstudy.studies.models import AnalysisPlan
+from readerstudy.studies.plan import Plan
+
+SECONDARY: dict[str, str | Promise] = {
+    "readers": gettext_lazy("each reader's and the average reader's sensitivity and specificity"),
+    "auc": gettext_lazy("the model's AUC on the cases read and on the full set"),
+    "sensitivity": gettext_lazy("the model's sensitivity against the average reader's"),
+    "specificity": gettext_lazy("the model's specificity against the average reader's"),
+    "each reader": gettext_lazy("the model against each reader"),
+    "agreement": gettext_lazy("agreement between readers"),
+    "pooled": gettext_lazy("readers pooled: the majority vote"),
+    "calibration": gettext_lazy("calibration of the model"),
+    "decisions": gettext_lazy("decision curves"),
+    "subgroups": gettext_lazy("subgroups of cases and of readers"),
+    "other questions": gettext_lazy("the other questions of a test, analysed in the same way"),
+}
+ENDPOINTS = {
+    plan.SENSITIVITY: gettext_lazy("the model's sensitivity minus the average reader's"),
+    plan.SPECIFICITY: gettext_lazy("the model's specificity minus the average reader's"),
+    plan.BALANCED: gettext_lazy("the model's (sensitivity + specificity) / 2 minus the average reader's"),
+    plan.AUC: gettext_lazy("the model's AUC on the cases read"),
+}
+
+
+def number(value: float) -> str:
+    """As few digits as say it: 0.05, 0, 0.831."""
+    return f"{value:.6g}"
+
+
+def terms(planned: Plan) -> list[tuple[str, str]]:
+    """(what is planned, how) in the order of the form."""
+    rows = [
+        (_("Primary endpoint"), endpoint(planned)),
+        (_("Test"), f"{AnalysisPlan.Method(planned.method).label}; {alpha(planned)}"),
+        (_("To be shown"), hypothesis(planned)),
+    ]
+    if planned.compares_readers:
+        rows.append((_("The model's threshold"), threshold(planned)))
+    rows.append((_("Several tests"), str(AnalysisPlan.Multiplicity(planned.multiplicity).label)))
+    if planned.compares_readers:
+        rows += [
+            (_("Missing answers"), str(AnalysisPlan.Missing(planned.missing).label)),
+            (_("The average reader"), str(AnalysisPlan.Average(planned.average).label)),
+        ]
+    named = [str(SECONDARY[name]) for name in planned.secondary if name in SECONDARY]
+    rows.append((_("Secondary"), "; ".join(named) or _("nothing: everything else is exploratory")))
+    return rows
+
+
+def endpoint(planned: Plan) -> str:
+    """The primary endpoint, with the operating point that it is taken at."""
+    text = str(ENDPOINTS[planned.endpoint])
+    if planned.threshold_origin != plan.TEST_SET:
+        return text
+    if planned.endpoint == plan.SENSITIVITY:
+        return _("%(endpoint)s, at the average reader's specificity") % {"endpoint": text}
+    return _("%(endpoint)s, at the average reader's sensitivity") % {"endpoint": text}
+
+
+def hypothesis(planned: Plan) -> str:
+    """What counts as shown, on the scale of the endpoint."""
+    values = {"margin": number(planned.margin), "reference": number(planned.reference or 0)}
+    if not planned.compares_readers:
+        if planned.hypothesis == plan.NON_INFERIORITY:
+            return _("non-inferiority: an AUC above %(reference)s less the margin of %(margin)s") % values
+        if planned.margin:
+            return _("superiority: an AUC above %(reference)s by more than the margin of %(margin)s") % values
+        return _("superiority: an AUC above %(reference)s") % values
+    if planned.hypothesis == plan.NON_INFERIORITY:
+        return _("non-inferiority: a difference above −%(margin)s") % values
+    return _("superiority: a difference above %(margin)s") % values
+
+
+def threshold(planned: Plan) -> str:
+    """Where the model's threshold comes from, and what it is."""
+    if planned.threshold_origin == plan.TEST_SET:
+        return _("matched to the average reader on the test set itself")
+    value = number(planned.threshold if planned.threshold is not None else float("nan"))
+    if planned.threshold_origin == plan.OTHER_DATA:
+        return _("%(value)s, chosen on other data: %(data)s") % {"value": value, "data": planned.threshold_data}
+    return _("%(value)s, stated beforehand") % {"value": value}
+
+
+def alpha(planned: Plan) -> str:
+    return _("two-sided alpha %(alpha)s") % {"alpha": number(planned.alpha)}
