@@ -74,6 +74,8 @@ def known_values(planted: Planted) -> dict[str, list[Any]]:
         "pk": sorted({pk for model in rows for pk in model.objects.values_list("pk", flat=True)} | {0}),
         "computation_pk": [*Computation.objects.values_list("pk", flat=True), 0],
         "test_pk": list(Test.objects.values_list("pk", flat=True)),
+        "stage": [1, 0],
+        "question": [1, 0],
         "reader_pk": list(Reader.objects.values_list("pk", flat=True)),
         "uuid": [*(reading.uuid for reading in (*own, *others)), images[0], cases[0], nobody],
         "set-image:uuid": [*images, nobody],

@@ -38,6 +38,10 @@ _MODALITIES = {
     "dermatoscopic": Modality.DERMOSCOPY,
     "clinicalphotograph": Modality.CLINICAL,
     "photograph": Modality.CLINICAL,
+    "closeup": Modality.CLINICAL,
+    "clinical:closeup": Modality.CLINICAL,
+    "clinical:overview": Modality.OVERVIEW,
+    "overviewphotograph": Modality.OVERVIEW,
 }
 _SEXES = {"f": Sex.FEMALE, "female": Sex.FEMALE, "m": Sex.MALE, "male": Sex.MALE}
 _ROMAN = {"i": 1, "ii": 2, "iii": 3, "iv": 4, "v": 5, "vi": 6}

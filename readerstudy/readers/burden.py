@@ -3,12 +3,10 @@
 import math
 from dataclasses import dataclass
 
-from django.db.models import Count
-
 from readerstudy.readers.models import Reader
 
 # A guess for the invitation, given as "about": one image and one decision between two answers.
-SECONDS_PER_CASE = 12
+SECONDS_PER_ANSWER = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +14,7 @@ class Burden:
     """(title, number of cases) of each test, and the sums."""
 
     tests: list[tuple[str, int]]
+    n_answers: int  # a case is answered once at each stage
     notices: list[str]  # what the images are, where that must be said (drawn pictures and the like)
 
     @property
@@ -24,12 +23,17 @@ class Burden:
 
     @property
     def minutes(self) -> int:
-        return max(1, math.ceil(self.n_cases * SECONDS_PER_CASE / 60))
+        return max(1, math.ceil(self.n_answers * SECONDS_PER_ANSWER / 60))
 
 
 def of(reader: Reader) -> Burden:
     """The burden of the tests that the reader is asked to read."""
-    tests = reader.tests.annotate(n_cases=Count("cases")).order_by("position")
-    rows = list(tests.values_list("title", "n_cases", "image_set__notice"))
-    notices = dict.fromkeys(notice for _title, _n, notice in rows if notice)
-    return Burden([(title, n) for title, n, _notice in rows], list(notices))
+    # Nothing that tells what is positive.
+    columns = ("title", "cases_per_reading", "repeats", "arms_design", "image_set__notice")
+    tests = reader.tests.select_related("image_set").only(*columns).order_by("position")
+    sizes = [(test, test.n_shown()) for test in tests]
+    return Burden(
+        tests=[(test.title, n) for test, n in sizes],
+        n_answers=sum(n * test.stages.count() for test, n in sizes),
+        notices=list(dict.fromkeys(test.image_set.notice for test, _n in sizes if test.image_set.notice)),
+    )

@@ -49,7 +49,7 @@ class Row:
 
 
 def _rows(study: Study, progress: ProgressOf) -> list[Row]:
-    sizes = {test.pk: test.cases.count() for test in study.tests.all()}
+    sizes = {test.pk: test.n_shown() for test in study.tests.all()}
     known = progress(study)
     rows = []
     for reader in study.readers.prefetch_related("tests"):

@@ -3,6 +3,7 @@
 What a page could report falsely to be shown more (advice) is not among them: the room that shows it writes that.
 """
 
+import json
 from typing import Any
 from uuid import UUID
 
@@ -81,8 +82,7 @@ def report(*, reading: Reading, kind: object, detail: object, item_uuid: UUID | 
             raise ReadingsError("malformed", _("Of a reading's events only these are reported: %s.") % allowed)
         checked = KINDS[kind](data=detail)
         if not checked.is_valid():
-            name, reasons = next(iter(checked.errors.items()))
-            raise ReadingsError("malformed", f"{kind}, {name}: {reasons[0]}")
+            raise ReadingsError("malformed", f"{kind}: {json.dumps(checked.errors)}")
         item = locked.items.unanswered().order_by("position").first() if item_uuid is not None else None
         if (item is None or item.uuid != item_uuid) and (item_uuid is not None or kind == SessionEvent.Kind.MORE_TIME):
             raise ReadingsError("malformed", _("An event belongs to the case that is being read."))

@@ -110,15 +110,6 @@ def of_each_lesion(
     return [tuple(group) for group in grouped.values()]
 
 
-def most_repeats(n_cases: int, *, distance: int) -> int:
-    """How many of the cases of a reading can be shown again with at least `distance` other cases in between.
-
-    A case can be repeated if it is among the first `n_cases - distance`: then `distance` others follow it, after which
-    its repeat may stand anywhere.
-    """
-    return max(0, n_cases - distance)
-
-
 def _lesion_key(image: int, lesion: Hashable | None) -> Hashable:
     return ("image", image) if lesion is None else ("lesion", lesion)
 
@@ -216,16 +207,27 @@ def place_repeats(arms: Sequence[Hashable], *, repeats: int, distance: int, seed
     A repeat comes before the case at index `gap` (after the last one for gap n), among cases of its own arm, with at
     least `distance` cases between it and its first showing. Raises StudiesError, saying how many are possible.
     """
+    gaps = _gaps_for_repeats(arms, distance)
+    able = [index for index in range(len(arms)) if gaps[index]]
+    if repeats > len(able):
+        raise StudiesError(
+            f"Of {len(arms)} cases {len(able)} can be shown again after {distance} others, not {repeats}."
+        )
+    chosen = _by_chance(able, seed)[:repeats]
+    return sorted((_by_chance(gaps[index], f"{seed}/{index}")[0], index) for index in chosen)
+
+
+def most_repeats(arms: Sequence[Hashable], *, distance: int) -> int:
+    """How many cases of an order can be shown again by `place_repeats`."""
+    return sum(bool(gaps) for gaps in _gaps_for_repeats(arms, distance).values())
+
+
+def _gaps_for_repeats(arms: Sequence[Hashable], distance: int) -> dict[int, list[int]]:
     n = len(arms)
-    gaps = {
+    return {
         index: [gap for gap in range(index + distance + 1, n + 1) if arms[min(gap, n - 1)] == arms[index]]
         for index in range(n)
     }
-    able = [index for index in range(n) if gaps[index]]
-    if repeats > len(able):
-        raise StudiesError(f"Of {n} cases {len(able)} can be shown again after {distance} others, not {repeats}.")
-    chosen = _by_chance(able, seed)[:repeats]
-    return sorted((_by_chance(gaps[index], f"{seed}/{index}")[0], index) for index in chosen)
 
 
 def intersperse(n: int, k: int, *, seed: str) -> list[int]:

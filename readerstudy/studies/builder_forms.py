@@ -1,6 +1,7 @@
 """Forms of a test's detail pages: its design, its stages, their questions, its arms."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from typing import Any
 
 from django import forms
@@ -91,11 +92,15 @@ class DesignForm(forms.ModelForm):
         for kind in ("practice", "attention"):
             if values.get(f"{kind}_set") is None and f"{kind}_cases" in values:
                 values[f"{kind}_cases"] = 0
+        self._refuse(values)
         return values
 
-    def validate_constraints(self) -> None:
-        """In place of the tables' own words: a sentence at the field."""
-        for name, sentence in impossible.refused_columns(self.instance):
+    def _refuse(self, values: Mapping[str, Any]) -> None:
+        """What the tables would refuse, as a sentence at its field; the tables' own words then stay away."""
+        asked = copy(self.instance)
+        for name, value in values.items():
+            setattr(asked, name, value)
+        for name, sentence in impossible.refused_columns(asked):
             if name not in self.errors:
                 self.add_error(name if name in self.fields else None, sentence)
 

@@ -1,6 +1,7 @@
 """What is asked: a study, its plan, its tests, their questions and cases, and each frozen version of its protocol."""
 
 import uuid
+from collections import Counter
 
 from django.conf import settings
 from django.db import models
@@ -152,6 +153,17 @@ class Test(Allotment, Conduct):
 
     def __str__(self) -> str:
         return self.title
+
+    def n_shown(self) -> int:
+        """How many cases one reader is shown: in every part of a crossover, in one batch; practice, checks and repeats
+        counted in. 0 before the cases are drawn.
+        """
+        kinds = Counter(self.cases.values_list("kind", flat=True))
+        if not kinds:
+            return 0
+        drawn = kinds[Case.Kind.SCORED] if self.cases_per_reading is None else self.cases_per_reading
+        shown = drawn + self.repeats + kinds[Case.Kind.PRACTICE] + kinds[Case.Kind.ATTENTION]
+        return shown * (self.arms.count() if self.arms_design == self.Arms.CROSSOVER else 1)
 
 
 class Arm(models.Model):

@@ -122,7 +122,9 @@ def _reading(test: Test, scored: Sequence[Candidate]) -> Iterator[str]:
         yield _("A reading of %(size)d cases ends before each of the %(arms)d arms had its block of %(block)d.") % {
             "size": size, "arms": n_arms, "block": test.block_size,
         }  # fmt: skip
-    most = allocation.most_repeats(size, distance=test.repeat_distance)
+    # A repeat is read in the arm of its first showing.
+    arms = [place // test.block_size % max(1, n_arms) if test.block_size else 0 for place in range(size)]
+    most = allocation.most_repeats(arms, distance=test.repeat_distance)
     if test.repeats > most:
         yield _(
             "With %(distance)d cases in between, at most %(most)d of %(size)d cases can be repeated, not %(asked)d."

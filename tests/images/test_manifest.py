@@ -108,7 +108,15 @@ def test_confirmations_as_public_sets_write_them(text: str, expected: str) -> No
     assert read_row(confirmation=text).confirmation == expected
 
 
-@pytest.mark.parametrize(("text", "expected"), [("Dermoscopy", "dermoscopy"), ("dermoscopic", "dermoscopy")])
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Dermoscopy", "dermoscopy"), ("dermoscopic", "dermoscopy"), ("clinical", "clinical"), ("Close-up", "clinical"),
+        ("overview", "overview"), ("Overview photograph", "overview"),
+        # The ISIC Archive's `image_type`.
+        ("clinical: close-up", "clinical"), ("clinical: overview", "overview"),
+    ],
+)  # fmt: skip
 def test_modalities(text: str, expected: str) -> None:
     assert read_row(modality=text).modality == expected
 
@@ -155,7 +163,7 @@ def test_a_misspelt_confirmation_is_told_what_is_near() -> None:
 
 def test_a_modality_must_be_stated() -> None:
     message = problem_with(modality="unknown").message
-    assert "clinical, dermoscopy" in message
+    assert "overview, clinical, dermoscopy" in message
 
 
 def test_a_diagnosis_by_id_or_by_name() -> None:

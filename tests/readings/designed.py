@@ -66,7 +66,7 @@ def further_cases(test: Test, kind: str, n: int) -> list[Case]:
 def with_facts(study: Study) -> None:
     """Every picture of the study gets facts."""
     Image.objects.filter(pk__in=CaseImage.objects.filter(case__test__study=study).values("image")).update(
-        age=61, sex="f", site="upper back", skin_type=2
+        age=61, sex="female", site="upper back", skin_type=2
     )
 
 

@@ -5,7 +5,7 @@ import pytest
 from readerstudy.accounts.models import User
 from readerstudy.images.models import Image, ImageSet, Modality, Reference
 from readerstudy.studies import drafting, eligibility, protocol
-from readerstudy.studies.drafts import ChoiceDraft, QuestionDraft, StageDraft
+from readerstudy.studies.drafts import ArmDraft, ChoiceDraft, QuestionDraft, StageDraft
 from readerstudy.studies.models import Case, CaseImage, Question, Study, Test
 from tests.builders import draft_study, image_set, open_study
 
@@ -142,3 +142,27 @@ def test_the_same_seed_draws_the_same_cases_of_every_kind(administrator: User) -
         drawn.append(protocol.open_study(study, actor=administrator).document["tests"][0]["cases"])
     assert len(drawn[0]) == 7
     assert drawn[0] == drawn[1] != drawn[2]
+
+
+@pytest.mark.parametrize(
+    ("columns", "n_arms", "expected"),
+    [
+        ({}, 0, 7),
+        # 7 cases, 2 repeats, 2 practice cases, 1 check.
+        ({"repeats": 2, "repeat_distance": 2, "practice_cases": 2, "attention_cases": 1}, 0, 12),
+        ({"cases_read": "batches", "cases_per_reading": 3, "most_readings": 2, "practice_cases": 2}, 0, 5),
+        # Both parts of a crossover have all of it.
+        ({"arms_design": "crossover", "practice_cases": 2}, 2, 18),
+    ],
+)
+def test_how_many_cases_a_reader_is_shown(
+    administrator: User, columns: dict[str, int], n_arms: int, expected: int
+) -> None:
+    study = draft_study(administrator)
+    other = image_set(administrator, diagnoses=["melanoma", "melanocytic-naevus"] * 2)
+    sets = {f"{kind}_set": other for kind in ("practice", "attention") if f"{kind}_cases" in columns}
+    test = with_columns(study, **columns, **sets)
+    drafting.save_test(test, arms=[ArmDraft(f"Arm {number}") for number in range(n_arms)], actor=administrator)
+    assert test.n_shown() == 0
+    protocol.open_study(study, actor=administrator)
+    assert test.n_shown() == expected

@@ -127,6 +127,15 @@ def asks(*questions: QuestionDraft) -> dict[str, Any]:
         ),
         # With 10 between, only the first 4 of 14 have 10 others after them.
         ({"repeats": 5}, "With 10 cases in between, at most 4 of 14 cases can be repeated, not 5"),
+        # Arms A A A A B B B B A A A A B B: with 6 others in between, the first 4 can come again in the second block
+        # of A, the next 4 in the second block of B or at its end; the last 6 have fewer than 6 others after them.
+        (
+            {
+                "arms_design": "alternating", "block_size": 4, "arms": [WITHOUT, replace(WITHOUT, title="Other")],
+                "repeats": 9, "repeat_distance": 6,
+            },
+            "With 6 cases in between, at most 8 of 14 cases can be repeated, not 9",
+        ),
         ({"repeats": 1, "repeat_distance": 14}, "at most 0 of 14 cases can be repeated, not 1"),
     ],
 )  # fmt: skip
