@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.tsne:
         check_tsne(len(listed), args.perplexity)  # before the work, not after it
     embedder = Embedder.load(args.model, args.device, args.precision)
-    settings = [sha256_of(args.model), embedder.device.type, embedder.precision]
+    settings = [sha256_of(args.model), embedder.device.type, embedder.precision, args.bad_images]
     parts = FeatureParts(args.out.with_name(f"{args.out.name}.parts"), settings)
     files = [args.tsne] if args.tsne else []
     try:
