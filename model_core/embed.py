@@ -43,7 +43,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--bad-images", choices=("skip", "refuse"), default="skip", help="default: %(default)s")
     parser.add_argument("--batch-size", type=int, default=32)
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
-    parser.add_argument("--precision", choices=("float32", "bfloat16"), help="default: bfloat16 where it is faster")
+    parser.add_argument(
+        "--precision",
+        choices=("auto", "float32", "bfloat16", "float16"),
+        default="auto",
+        help="auto: a shorter one than float32 where the device is faster with it (default: %(default)s)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -58,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.tsne:
         check_tsne(len(listed), args.perplexity)  # before the work, not after it
     embedder = Embedder.load(args.model, args.device, args.precision)
-    settings = [sha256_of(args.model), embedder.device.type, embedder.precision]
+    settings = [sha256_of(args.model), embedder.device.type, embedder.precision, args.bad_images]
     parts = FeatureParts(args.out.with_name(f"{args.out.name}.parts"), settings)
     files = [args.tsne] if args.tsne else []
     try:

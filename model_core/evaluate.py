@@ -7,22 +7,29 @@ import csv
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from model_core.dataset import LabelledImage, read_labelled_images
 from model_core.evaluation import Evaluation, NamedTest, evaluate
+from model_core.feature_parts import PART, FeatureParts
+from model_core.listing import Listed
 from model_core.manifest import DataError
 from model_core.parts import of_part
-from model_core.provenance import write_record
+from model_core.provenance import sha256_of, write_record
 from model_core.taxonomy import Taxonomy, TrainingClass
+
+if TYPE_CHECKING:
+    from model_core.inference import Classifier
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Score a manifest with a checkpoint, and compare with its diagnoses: every node by summation, AUCs of named "
-        "tests restricted to their nodes, confusion matrices and calibration at every level of the taxonomy."
+        "tests restricted to their nodes, confusion matrices and calibration at every level of the taxonomy. An "
+        "interrupted run goes on where it was."
     )
     parser.add_argument("--model", type=Path, required=True, help="a checkpoint (.safetensors)")
     parser.add_argument("--manifest", type=Path, required=True, help="CSV: file, diagnosis[, lesion_id, patient_id]")
@@ -60,7 +67,10 @@ def run(args: argparse.Namespace) -> int:
         taxonomy.restricted_share(
             classifier.classes, np.ones((1, len(classifier.classes))), test.positive, test.negative
         )
-    probabilities, failures = _scored(classifier, images, args)
+    settings = [sha256_of(args.model), classifier.device.type, classifier.precision, classifier.exact]
+    settings += [args.bad_images]  # a run that refuses does not go on from one that skipped
+    parts = FeatureParts(args.out / ".parts", settings)
+    probabilities, failures = _scored(classifier, images, parts, args)
     kept = [i for i in range(len(images)) if i not in failures]
     if not kept:
         raise DataError("None of the pictures could be scored.")
@@ -72,6 +82,7 @@ def run(args: argparse.Namespace) -> int:
     results = {"n_images": len(chosen), "failures": {str(images[i].path): r for i, r in failures.items()}}
     inputs = [args.model, args.manifest, args.split, args.images]
     write_record(args.out / "report.json", "evaluate", args, inputs=inputs, outputs=files, results=results)
+    parts.remove()
     for i, reason in failures.items():
         print(f"Left out: {images[i].path}: {reason}")
     print(found.table())
@@ -79,24 +90,35 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _scored(
-    classifier: object, images: Sequence[LabelledImage], args: argparse.Namespace
+    classifier: Classifier, images: Sequence[LabelledImage], parts: FeatureParts, args: argparse.Namespace
 ) -> tuple[NDArray[np.float32], dict[int, str]]:
-    """(n, k) probabilities, and the reasons of the rows that have none."""
+    """(n, k) probabilities, and the reasons of the rows that have none; what `parts` holds is not scored again."""
     from tqdm import tqdm
 
-    from model_core.inference import Classifier
-
-    assert isinstance(classifier, Classifier)
-    rows, failures = [], {}
+    rows = np.empty((len(images), len(classifier.classes)), np.float32)
+    failures: dict[int, str] = {}
     with tqdm(total=len(images), unit=" pictures", desc="Scoring") as bar:
-        for batch in classifier.stream((image.path for image in images), args.batch_size):
-            rows.append(batch.probabilities)
-            failures.update({failure.index: failure.reason for failure in batch.failures})
-            if failures and args.bad_images == "refuse":
-                index, reason = next(iter(failures.items()))
-                raise DataError(f"{images[index].path}: {reason}")
-            bar.update(len(batch.probabilities))
-    return np.concatenate(rows), failures
+        for start in range(0, len(images), PART):
+            chosen = images[start : start + PART]
+            listed = [Listed(str(image.path), image.path) for image in chosen]
+            found = parts.load(start, listed)
+            if found is None:
+                batches = []
+                failed: dict[int, str] = {}
+                for batch in classifier.stream((image.path for image in chosen), args.batch_size):
+                    batches.append(batch.probabilities)
+                    failed.update({failure.index: failure.reason for failure in batch.failures})
+                    if failed and args.bad_images == "refuse":
+                        index, reason = next(iter(failed.items()))
+                        raise DataError(f"{chosen[index].path}: {reason}")
+                    bar.update(len(batch.probabilities))
+                found = np.concatenate(batches), failed
+                parts.save(start, listed, *found)
+            else:
+                bar.update(len(chosen))
+            rows[start : start + len(chosen)] = found[0]
+            failures |= {start + index: reason for index, reason in found[1].items()}
+    return rows, failures
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""Features of pictures as far as a run has come, on disk, so that an interrupted one goes on where it was. No torch."""
+"""What a network made of pictures, as far as a run has come, on disk: an interrupted one goes on. No torch here."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PART = 1024  # pictures in a file: what an interruption costs at most
 class FeatureParts:
     """A folder with a file for each `PART` pictures, named by a digest of `settings` and of the pictures' files.
 
-    settings: all else that the features depend on: weights, preprocessing, precision.
+    They hold features, or probabilities. settings: all else that these depend on: weights, preprocessing, precision.
     """
 
     folder: Path

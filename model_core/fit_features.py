@@ -50,7 +50,14 @@ def extract(
     from model_core.inference import FeatureExtractor
 
     extractor = FeatureExtractor(network, preprocessing, device=settings.device)
-    depends_on = [_digest(network), preprocessing.to_json(), settings.flips, extractor.device.type, extractor.precision]
+    depends_on = {
+        "network": _digest(network),
+        "preprocessing": preprocessing.to_json(),
+        "flips": settings.flips,
+        "device": extractor.device.type,
+        "precision": extractor.precision,
+        "refuse_bad": settings.refuse_bad,  # a run that refuses does not go on from one that skipped
+    }
     parts = FeatureParts(cache, depends_on) if cache else None
     found = HeadFeatures(np.empty((0, 1, 0), np.float32), [])
     values = []

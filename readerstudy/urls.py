@@ -14,6 +14,7 @@ from readerstudy.results.api import ResultsView
 from readerstudy.results.checklists import views as checklists
 from readerstudy.results.explained import views as explained
 from readerstudy.results.home import home
+from readerstudy.results.power import views as power
 from readerstudy.results.primary import views as primary
 from readerstudy.results.supplement import views as supplement
 from readerstudy.scoring import views as scoring
@@ -86,6 +87,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("runs/<int:pk>/again/", scoring.run_again, name="run-again"),
     path("api/runs/<int:pk>/", RunView.as_view(), name="api-run"),
     # results
+    path("studies/<int:pk>/power/", power.study_power, name="study-power"),
     path("studies/<int:pk>/results/", results.results, name="results"),
     path("studies/<int:pk>/results/score/", results.score, name="results-score"),
     path("studies/<int:pk>/results/look/", results.look, name="results-look"),

@@ -17,9 +17,13 @@ from readerstudy.images.truth import taxonomy
 from readerstudy.results import computing, sheets
 from readerstudy.results.analysis import StudyResults
 from readerstudy.results.arrays import StudyTables, TestTable
+from readerstudy.results.checklists.facts import Known
+from readerstudy.results.checklists.lists import GUIDELINES, checklist_sheet, filled, markdown
 from readerstudy.results.encoding import encode, to_json
 from readerstudy.results.errors import ResultsError
-from readerstudy.results.export_figures import File, LeftOut, Numbers, figure_files, figure_name
+from readerstudy.results.explained import exporting
+from readerstudy.results.explained.page import explained
+from readerstudy.results.export_figures import File, LeftOut, Numbers, Seen, figure_files, figure_name
 from readerstudy.results.imrmc import imrmc_text
 from readerstudy.results.methods import methods, protocol_document
 from readerstudy.results.parts import Step
@@ -52,8 +56,11 @@ def files_of(study: Study, model_version: ModelVersion | None, *, here: Watch | 
     else:
         raise ResultsError(_("Answers came in while the export was made. Make it again, or close the study first."))
     digests: dict[str, str] = {}
-    figures, left_out = figure_files(results, numbers)
-    for file in itertools.chain(_content(tables, results, numbers), _protocol(study, results), figures):
+    seen = _explained(tables, results, model_version)
+    figures, left_out = figure_files(results, numbers, seen)
+    for file in itertools.chain(
+        _content(tables, results, numbers, seen), _protocol(study, tables, results, seen), figures
+    ):
         digests[file.name] = hashlib.sha256(file.content).hexdigest()
         yield file
     yield File(MANIFEST, _manifest(results, digests, left_out))
@@ -106,7 +113,17 @@ def write_folder(
     return names
 
 
-def _content(tables: StudyTables, results: StudyResults, numbers: Numbers) -> Iterator[File]:
+def _explained(tables: StudyTables, results: StudyResults, model_version: ModelVersion | None) -> Seen:
+    """What the model has made of each test's cases beside their scores, by the test's position."""
+    if model_version is None:
+        return {}
+    return {
+        str(test.position): explained(test, table.cases, model_version)
+        for test, table in zip(results.tests, tables.tests, strict=True)
+    }
+
+
+def _content(tables: StudyTables, results: StudyResults, numbers: Numbers, seen: Seen) -> Iterator[File]:
     """Every estimate as JSON, and every table as CSV."""
     yield File("results.json", to_json({**encode(results), "supplements": numbers}).encode())
     known = taxonomy()
@@ -117,20 +134,29 @@ def _content(tables: StudyTables, results: StudyResults, numbers: Numbers) -> It
     for sheet in made:
         yield File(f"{sheet.name}.csv", sheet.to_csv())
     for test, table in zip(results.tests, tables.tests, strict=True):
-        for name, build in sheets.SHEETS.items():
-            sheet = build(test, table)
+        found = seen.get(str(test.position))
+        of_test = [build(test, table) for build in sheets.SHEETS.values()]
+        for sheet in (*of_test, exporting.layout_sheet(found), exporting.saliency_sheet(found)):
             made.append(sheet)
-            yield File(f"test-{test.position}/{name}.csv", sheet.to_csv())
+            yield File(f"test-{test.position}/{sheet.name}.csv", sheet.to_csv())
+        for name, content in exporting.map_files(found) if found is not None else ():
+            yield File(f"test-{test.position}/{name}", content)
         yield File(f"test-{test.position}/test.json", to_json(_facts(table)).encode())
         yield File(f"test-{test.position}/ratings.imrmc", imrmc_text(table).encode())
+    made += [checklist_sheet(guideline, ()) for guideline in GUIDELINES]
     yield File("data-dictionary.csv", sheets.dictionary(made).to_csv())
 
 
-def _protocol(study: Study, results: StudyResults) -> Iterator[File]:
-    """What was planned, and the methods paragraph that follows from it."""
+def _protocol(study: Study, tables: StudyTables, results: StudyResults, seen: Seen) -> Iterator[File]:
+    """What was planned, the methods paragraph that follows from it, and the checklists, filled in where known."""
     protocol = protocol_document(study)
     yield File("protocol.json", to_json(protocol).encode())
     yield File("methods.txt", ("\n\n".join(methods(results, protocol)) + "\n").encode())
+    known = Known(results, tables, protocol, n_maps=sum(len(found.maps) for found in seen.values()))
+    for guideline in GUIDELINES:
+        rows = filled(guideline, known)
+        yield File(f"checklists/{guideline.key}.csv", checklist_sheet(guideline, rows).to_csv())
+        yield File(f"checklists/{guideline.key}.md", markdown(guideline, rows, results.provenance.study_title).encode())
 
 
 def _facts(table: TestTable) -> dict[str, Any]:

@@ -9,6 +9,8 @@ import plotly.offline
 from readerstudy.results.analysis import QuestionResult, StudyResults, TestResult
 from readerstudy.results.captions import alternative_text, caption
 from readerstudy.results.errors import ResultsError
+from readerstudy.results.explained import exporting
+from readerstudy.results.explained.page import Explained
 from readerstudy.results.figures import roc_with_readers
 from readerstudy.results.rendering import DRAWN, as_page, draw
 from readerstudy.results.supplement import words
@@ -16,6 +18,7 @@ from readerstudy.results.supplement.numbers import Supplement
 from readerstudy.results.supplement.page import drawn
 
 Numbers = dict[str, dict[str, Supplement]]  # test -> question -> what stands behind its figure, both by position
+Seen = dict[str, Explained]  # test (by position) -> what the model has made of its cases beside scores
 SCRIPT = "plotly.min.js"  # once for every page: it is 60 times as large as a page
 
 
@@ -50,11 +53,11 @@ def figure_name(test: TestResult, question: QuestionResult, figure: str = "roc")
     return f"test-{test.position}/{figure}" + ("" if first else f"-question-{question.position}")
 
 
-def figure_files(results: StudyResults, numbers: Numbers) -> tuple[list[File], list[LeftOut]]:
+def figure_files(results: StudyResults, numbers: Numbers, seen: Seen) -> tuple[list[File], list[LeftOut]]:
     """Every figure as files; without a Chromium, what only that can draw is left out, with the reason."""
     files = [File(SCRIPT, plotly.offline.get_plotlyjs().encode())]
     wanted: list[tuple[str, go.Figure, str]] = []
-    for plate in _plates(results, numbers):
+    for plate in _plates(results, numbers, seen):
         page = as_page(plate.figure, title=plate.title, text=plate.caption, script=f"../{SCRIPT}")
         files.append(File(f"{plate.name}.html", page))
         files.append(File(f"{plate.name}.txt", f"{plate.caption}\n\n{plate.alternative_text}\n".encode()))
@@ -66,8 +69,8 @@ def figure_files(results: StudyResults, numbers: Numbers) -> tuple[list[File], l
     return files + [File(entry[0], content) for entry, content in zip(wanted, contents, strict=True)], []
 
 
-def _plates(results: StudyResults, numbers: Numbers) -> Iterator[Plate]:
-    """The main figure of each question of each test, and those of the test's own page."""
+def _plates(results: StudyResults, numbers: Numbers, seen: Seen) -> Iterator[Plate]:
+    """The main figure of each question of each test, those of the test's own page, and what the model sees."""
     for test in results.tests:
         for question in test.questions:
             yield Plate(
@@ -80,3 +83,7 @@ def _plates(results: StudyResults, numbers: Numbers) -> Iterator[Plate]:
                     figure_name(test, question, name), f"{test.title}: {words.TITLES[name]}",
                     words.caption(name, test, behind), words.alternative_text(name, test, behind), figure,
                 )  # fmt: skip
+        if (found := seen.get(str(test.position))) is not None:
+            for one in exporting.figures(found):
+                name = f"test-{test.position}/{one.name}"
+                yield Plate(name, f"{test.title}: {one.title}", one.caption, one.alternative_text, one.figure)

@@ -21,7 +21,7 @@ class AnalysisPlan(models.Model):
         AUC = plan.AUC, _("the model's AUC against a stated value")
 
     class Method(models.TextChoices):
-        BOOTSTRAP = plan.BOOTSTRAP, _("bootstrap over readers and cases, the match redone in each")
+        BOOTSTRAP = plan.BOOTSTRAP, _("bootstrap over readers and cases, the match redone each time")
         OR_RANDOM = plan.OR_RANDOM, _("Obuchowski-Rockette, readers and cases random")
         OR_CASES_FIXED = plan.OR_CASES_FIXED, _("Obuchowski-Rockette, readers random, these cases only")
         OR_READERS_FIXED = plan.OR_READERS_FIXED, _("Obuchowski-Rockette, cases random, these readers only")

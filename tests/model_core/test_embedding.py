@@ -26,8 +26,8 @@ from tests.model_core.conftest import DrawnSet
 
 
 @pytest.fixture(scope="module")
-def embedder(model_file: Path) -> Embedder:
-    return Embedder.load(model_file, "cpu", "float32")
+def embedder(small_model_file: Path) -> Embedder:
+    return Embedder.load(small_model_file, "cpu", "float32")
 
 
 def test_features_are_what_the_last_layer_takes(drawn: DrawnSet, network: InceptionV3, embedder: Embedder) -> None:
@@ -35,7 +35,7 @@ def test_features_are_what_the_last_layer_takes(drawn: DrawnSet, network: Incept
     paths = [drawn.folder / name for name in (drawn.files[5], drawn.files[0], drawn.files[3])]
     seen: list[torch.Tensor] = []
     hook = network.fc.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
-    preprocessing = Preprocessing.for_range("unit")
+    preprocessing = Preprocessing.for_range("unit", 75)
     with torch.no_grad():
         network(torch.from_numpy(np.stack([preprocessing(Image.open(path).convert("RGB")) for path in paths])))
     hook.remove()
@@ -46,8 +46,8 @@ def test_features_are_what_the_last_layer_takes(drawn: DrawnSet, network: Incept
     assert np.abs(found[0] - found[1]).max() > 1e-2  # the rows differ, so that their order is told
 
 
-def test_a_checkpoint_by_its_path_and_no_picture_at_all(model_file: Path) -> None:
-    assert embed([], model_file, device="cpu").shape == (0, 2048)
+def test_a_checkpoint_by_its_path_and_no_picture_at_all(small_model_file: Path) -> None:
+    assert embed([], small_model_file, device="cpu").shape == (0, 2048)
 
 
 def test_a_damaged_picture_is_named_or_gone_past(tmp_path: Path, drawn: DrawnSet, embedder: Embedder) -> None:
@@ -78,16 +78,18 @@ def folder(tmp_path: Path, drawn: DrawnSet) -> Path:
 
 
 def test_the_command_writes_features_that_split_reads(
-    tmp_path: Path, folder: Path, model_file: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, folder: Path, small_model_file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out, points = tmp_path / "features.npz", tmp_path / "tsne.csv"
-    basic = ("--model", model_file, "--images", folder, "--device", "cpu", "--precision", "float32")
+    basic = ("--model", small_model_file, "--images", folder, "--device", "cpu", "--precision", "float32")
     assert run(*basic, "--out", out, "--tsne", points, "--perplexity", "1") == 1
     assert "zz.jpg: The file is not a picture" in capsys.readouterr().out
     names = sorted(path.name for path in folder.iterdir())
     rows = [ManifestRow(name, "melanoma") for name in reversed(names)]
     found = read_features(out, rows)
-    expected = embed([folder / name for name in reversed(names[:5])], model_file, device="cpu", precision="float32")
+    expected = embed(
+        [folder / name for name in reversed(names[:5])], small_model_file, device="cpu", precision="float32"
+    )
     np.testing.assert_allclose(found[1:], expected, rtol=1e-4, atol=1e-5)
     assert np.isnan(found[0]).all()
     assert np.isfinite(whitened(found)).all()  # a picture without features is near to nothing, and stops nothing
@@ -103,13 +105,13 @@ def test_the_command_writes_features_that_split_reads(
 
 
 def test_the_manifest_gives_the_order_and_refusal_names_the_file(
-    tmp_path: Path, folder: Path, model_file: Path
+    tmp_path: Path, folder: Path, small_model_file: Path
 ) -> None:
     manifest = tmp_path / "m.csv"
     manifest.write_text("file,diagnosis\n01_0.png,x\nabsent.png,y\n00_0.png,z\n")
     basic = (
         "--model",
-        model_file,
+        small_model_file,
         "--images",
         folder,
         "--manifest",
@@ -125,7 +127,7 @@ def test_the_manifest_gives_the_order_and_refusal_names_the_file(
     assert not out.exists()
     assert run(*basic, "--out", out) == 1
     found = np.load(out)
-    expected = embed([folder / "01_0.png", folder / "00_0.png"], model_file, device="cpu", precision="float32")
+    expected = embed([folder / "01_0.png", folder / "00_0.png"], small_model_file, device="cpu", precision="float32")
     np.testing.assert_allclose(found[[0, 2]], expected, rtol=1e-4, atol=1e-5)
     assert np.isnan(found[1]).all()
     manifest.write_text("file,diagnosis\n../x.png,x\n")
@@ -136,11 +138,11 @@ def test_the_manifest_gives_the_order_and_refusal_names_the_file(
 
 
 def test_an_interrupted_run_goes_on_where_it_was(
-    tmp_path: Path, folder: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, folder: Path, small_model_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (folder / "zz.jpg").unlink()
     monkeypatch.setattr(command, "PART", 2)
-    basic = ("--model", model_file, "--images", folder, "--device", "cpu", "--precision", "float32")
+    basic = ("--model", small_model_file, "--images", folder, "--device", "cpu", "--precision", "float32")
     assert run(*basic, "--out", tmp_path / "whole.npy") == 0
     seen: list[int] = []
     stream = Embedder.stream

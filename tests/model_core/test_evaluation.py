@@ -6,14 +6,17 @@ import csv
 import io
 import json
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from model_core import evaluate as evaluate_command
 from model_core.__main__ import main
 from model_core.dataset import LabelledImage
 from model_core.evaluation import NamedTest, evaluate
+from model_core.inference import Batch, Classifier
 from model_core.manifest import DataError
 from model_core.taxonomy import Taxonomy, TaxonomyError
 from tests.model_core.conftest import DrawnSet
@@ -136,3 +139,33 @@ def test_command_writes_report_matrices_and_probabilities(
     assert matrix[0] == ["truth", "benign", "malignant"]
     assert sum(int(v) for row in matrix[1:] for v in row[1:]) == 4
     assert (out / "report.json.record.json").exists()
+
+
+def test_an_interrupted_command_goes_on_where_it_was(
+    drawn: DrawnSet, small_model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five pictures in parts of two, stopped in the third part: only that part is scored again."""
+    manifest = tmp_path / "manifest.csv"
+    manifest.write_text("".join(drawn.manifest.read_text().splitlines(keepends=True)[:6]))
+    command = ["evaluate", "--model", str(small_model_file), "--manifest", str(manifest), "--images", str(drawn.folder),
+               "--device", "cpu", "--precision", "float32", "--out"]  # fmt: skip
+    monkeypatch.setattr(evaluate_command, "PART", 2)
+    assert main([*command, str(tmp_path / "whole")]) == 0
+    scored: list[int] = []
+    stream = Classifier.stream
+
+    def counted(self: Classifier, images: object, batch_size: int = 32) -> Iterator[Batch]:
+        for batch in stream(self, images, batch_size):  # type: ignore[arg-type]
+            scored.append(len(batch.probabilities))
+            if len(scored) == 3:
+                raise KeyboardInterrupt
+            yield batch
+
+    monkeypatch.setattr(Classifier, "stream", counted)
+    assert main([*command, str(tmp_path / "out")]) == 130
+    assert not (tmp_path / "out" / "report.json").exists()
+    assert main([*command, str(tmp_path / "out")]) == 0
+    assert scored == [2, 2, 1, 1]
+    assert not (tmp_path / "out" / ".parts").exists()
+    files = ("report.json", "probabilities.csv", "nodes.csv")
+    assert all((tmp_path / "out" / f).read_bytes() == (tmp_path / "whole" / f).read_bytes() for f in files)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import json
 from argparse import ArgumentParser
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from model_core import checkpoint, onnx_file
 from model_core import export as command
+from model_core import onnx_file
 from model_core.checkpoint import CheckpointError, sha256
 from model_core.inference import Classifier
 from model_core.manifest import DataError
@@ -33,27 +32,18 @@ def run(*values: str | Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def model_file(tmp_path_factory: pytest.TempPathFactory, model_file: Path) -> Path:
-    """The shared checkpoint, with an input of 75 x 75, the least that the network takes, for the time's sake."""
-    state, metadata = checkpoint.load(model_file)
-    path = tmp_path_factory.mktemp("model") / "small.safetensors"
-    checkpoint.save(path, state, replace(metadata, preprocessing=metadata.preprocessing | {"size": 75}))
-    return path
-
-
-@pytest.fixture(scope="module")
-def exported(tmp_path_factory: pytest.TempPathFactory, drawn: DrawnSet, model_file: Path) -> Path:
+def exported(tmp_path_factory: pytest.TempPathFactory, drawn: DrawnSet, small_model_file: Path) -> Path:
     folder = tmp_path_factory.mktemp("onnx")
     images = folder / "images"
     images.mkdir()
     for name in drawn.files[:3]:
         (images / name).write_bytes((drawn.folder / name).read_bytes())
     (images / "zz.jpg").write_bytes(b"no picture")
-    assert run("--model", model_file, "--out", folder / "model.onnx", "--images", images) == 0
+    assert run("--model", small_model_file, "--out", folder / "model.onnx", "--images", images) == 0
     return folder / "model.onnx"
 
 
-def test_the_metadata_alone_are_enough_to_use_it(exported: Path, drawn: DrawnSet, model_file: Path) -> None:
+def test_the_metadata_alone_are_enough_to_use_it(exported: Path, drawn: DrawnSet, small_model_file: Path) -> None:
     """Prepared with Pillow and numpy as the file says, against `Classifier` in float32."""
     session = onnxruntime.InferenceSession(str(exported), providers=["CPUExecutionProvider"])
     said = session.get_modelmeta().custom_metadata_map
@@ -66,13 +56,13 @@ def test_the_metadata_alone_are_enough_to_use_it(exported: Path, drawn: DrawnSet
         values = (np.asarray(image) / 255 - preparation["mean"]) / preparation["std"]
         pixels.append(values.transpose(2, 0, 1).astype(np.float32))
     (found,) = session.run(["probabilities"], {"image": np.stack(pixels)})
-    classifier = Classifier.load(model_file, "cpu", "float32")
+    classifier = Classifier.load(small_model_file, "cpu", "float32")
     np.testing.assert_allclose(found, classifier.predict(paths).probabilities, atol=1e-4)
     assert np.ptp(found, axis=0).max() > 1e-3  # the pictures do not all look the same to it
     assert [c["id"] for c in json.loads(said["classes"])] == [c.id for c in classifier.classes]
     assert json.loads(said["classes"])[1]["name"] == "melanocytic naevus"
     assert said["taxonomy_sha256"] == classifier.metadata.taxonomy_sha256
-    assert said["checkpoint_sha256"] == sha256(model_file)
+    assert said["checkpoint_sha256"] == sha256(small_model_file)
     assert said["card"] == "Random weights, for tests."
 
 
@@ -96,7 +86,7 @@ def test_the_record_says_how_far_it_is_from_the_checkpoint(exported: Path) -> No
 
 @pytest.mark.parametrize("wrong", [0.01, float("nan")])
 def test_a_file_that_differs_is_not_left(
-    tmp_path: Path, exported: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch, wrong: float
+    tmp_path: Path, exported: Path, small_model_file: Path, monkeypatch: pytest.MonkeyPatch, wrong: float
 ) -> None:
     """A runtime whose probabilities of one class are off by 0.01, or no numbers."""
     by_runtime = onnx_file._by_runtime
@@ -110,18 +100,18 @@ def test_a_file_that_differs_is_not_left(
         onnx_file, "_write", lambda network, size, path, _: Path(path).write_bytes(exported.read_bytes())
     )
     with pytest.raises(CheckpointError, match=r"model\.onnx is not written: its probabilities differ .* than 0\.0001"):
-        run("--model", model_file, "--out", tmp_path / "model.onnx")
+        run("--model", small_model_file, "--out", tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_is_missing_is_said(tmp_path: Path, model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_missing_is_said(tmp_path: Path, small_model_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="--manifest needs --images"):
-        run("--model", model_file, "--out", tmp_path / "m.onnx", "--manifest", "x.csv")
+        run("--model", small_model_file, "--out", tmp_path / "m.onnx", "--manifest", "x.csv")
     with pytest.raises(DataError, match=r"The folder of .* does not exist"):
-        run("--model", model_file, "--out", tmp_path / "absent" / "m.onnx")
+        run("--model", small_model_file, "--out", tmp_path / "absent" / "m.onnx")
     monkeypatch.setattr(onnx_file.importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else name)
     with pytest.raises(DataError, match=r"Exporting needs onnxruntime: pip install 'readerstudy\[onnx\]'"):
-        run("--model", model_file, "--out", tmp_path / "m.onnx")
+        run("--model", small_model_file, "--out", tmp_path / "m.onnx")
 
 
 def test_drawn_pictures_differ_and_repeat_themselves() -> None:

@@ -60,15 +60,15 @@ def test_inception_by_finite_differences(network: InceptionV3, columns: list[int
         assert float(gradient[channel, row, column]) == pytest.approx(difference, rel=1e-3, abs=1e-9)
 
 
-def test_the_map_lies_on_the_picture(drawn: DrawnSet, model_file: Path) -> None:
+def test_the_map_lies_on_the_picture(drawn: DrawnSet, small_model_file: Path) -> None:
     """Upright coordinates; the most probable class by default; as the classifier's own probability."""
     path = drawn.folder / drawn.files[0]
-    explainer = Explainer.load(model_file, "cpu")
+    explainer = Explainer.load(small_model_file, "cpu")
     found = explainer.explain(path)
     assert found.map.shape == (48, 64)
     assert found.map.dtype == np.float32
     assert float(found.map.min()) >= 0 < float(found.map.max())
-    classifier = Classifier.load(model_file, "cpu", "float32")
+    classifier = Classifier.load(small_model_file, "cpu", "float32")
     probabilities = classifier.predict([path]).probabilities[0]
     assert found.target == classifier.classes[int(probabilities.argmax())].id
     assert found.probability == pytest.approx(float(probabilities.max()), abs=1e-4)
@@ -77,11 +77,11 @@ def test_the_map_lies_on_the_picture(drawn: DrawnSet, model_file: Path) -> None:
     assert saliency_map(turned, explainer).shape == (64, 48)
 
 
-def test_the_gradient_is_in_units_of_rgb(drawn: DrawnSet, model_file: Path) -> None:
+def test_the_gradient_is_in_units_of_rgb(drawn: DrawnSet, small_model_file: Path) -> None:
     """The range "inception" is (rgb - 0.5) / 0.5: twice the gradient at the network's input, by the chain rule."""
     path = drawn.folder / drawn.files[0]
-    explainer = Explainer.load(model_file, "cpu")
-    explainer._preprocessing = Preprocessing.for_range("inception", 299)
+    explainer = Explainer.load(small_model_file, "cpu")
+    explainer._preprocessing = Preprocessing.for_range("inception", 75)
     x = torch.from_numpy(explainer._preprocessing(Image.open(path).convert("RGB")))
     gradient, _ = input_gradient(explainer._network, x)
     expected = 2 * gradient.abs().sum(0).numpy()
@@ -89,10 +89,10 @@ def test_the_gradient_is_in_units_of_rgb(drawn: DrawnSet, model_file: Path) -> N
     np.testing.assert_allclose(explainer.explain(same_size).map, expected, rtol=1e-4, atol=1e-8)
 
 
-def test_a_node_sums_its_classes(drawn: DrawnSet, model_file: Path) -> None:
+def test_a_node_sums_its_classes(drawn: DrawnSet, small_model_file: Path) -> None:
     """Classes: melanoma; melanocytic naevus and dermatofibroma, which are the benign ones."""
     path = drawn.folder / drawn.files[0]
-    explainer = Explainer.load(model_file, "cpu")
+    explainer = Explainer.load(small_model_file, "cpu")
     assert explainer.columns("benign") == [1, 2]
     assert explainer.columns("Malignant melanoma") == explainer.columns("malignant") == [0]
     benign, malignant = explainer.explain(path, "benign"), explainer.explain(path, "malignant")
@@ -109,16 +109,16 @@ def test_a_node_sums_its_classes(drawn: DrawnSet, model_file: Path) -> None:
         ("melanomma", "Did you mean"),
     ],
 )
-def test_what_cannot_be_explained_is_said(drawn: DrawnSet, model_file: Path, node: str, message: str) -> None:
-    explainer = Explainer.load(model_file, "cpu")
+def test_what_cannot_be_explained_is_said(drawn: DrawnSet, small_model_file: Path, node: str, message: str) -> None:
+    explainer = Explainer.load(small_model_file, "cpu")
     with pytest.raises(TaxonomyError, match=message):
         explainer.explain(drawn.folder / drawn.files[0], node)
     with pytest.raises(ImageError):
         saliency_map(drawn.folder / "absent.png", explainer)
 
 
-def test_a_node_above_every_class_has_nothing_to_explain(model_file: Path) -> None:
-    explainer = Explainer.load(model_file, "cpu")
+def test_a_node_above_every_class_has_nothing_to_explain(small_model_file: Path) -> None:
+    explainer = Explainer.load(small_model_file, "cpu")
     object.__setattr__(explainer.metadata, "classes", explainer.metadata.classes[1:])  # the benign ones
     with pytest.raises(TaxonomyError, match="Every training class of the model lies under 'benign'"):
         explainer.columns("benign")

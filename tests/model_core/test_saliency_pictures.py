@@ -52,7 +52,7 @@ def run(*values: str | Path) -> int:
 def test_the_command_goes_on_where_it_was(
     tmp_path: Path,
     drawn: DrawnSet,
-    model_file: Path,
+    small_model_file: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -61,7 +61,19 @@ def test_the_command_goes_on_where_it_was(
     for name, place in zip(drawn.files, ("a.png", "deep/b.png"), strict=False):
         (folder / place).write_bytes((drawn.folder / name).read_bytes())
     (folder / "zz.jpg").write_bytes(b"no picture")
-    basic = ("--model", model_file, "--images", folder, "--out", out, "--device", "cpu", "--node", "benign", "--npy")
+    basic = (
+        "--model",
+        small_model_file,
+        "--images",
+        folder,
+        "--out",
+        out,
+        "--device",
+        "cpu",
+        "--node",
+        "benign",
+        "--npy",
+    )
     explain, calls = Explainer.explain, []
 
     def counted(self: Explainer, image: Image.Image, node: str | None = None) -> object:
@@ -81,7 +93,7 @@ def test_the_command_goes_on_where_it_was(
         rows = list(csv.DictReader(file))
     assert [row["file"] for row in rows] == ["a.png", "deep/b.png", "zz.jpg"]
     assert [row["target"] for row in rows] == ["benign", "benign", ""]
-    expected = saliency_map(folder / "deep" / "b.png", model_file, node="benign", device="cpu")
+    expected = saliency_map(folder / "deep" / "b.png", small_model_file, node="benign", device="cpu")
     np.testing.assert_allclose(np.load(out / "deep" / "b.png.npy"), expected, rtol=1e-5)
     assert float(rows[1]["largest"]) == pytest.approx(float(expected.max()), rel=1e-4)
     with Image.open(out / rows[1]["picture"]) as picture:
@@ -91,10 +103,10 @@ def test_the_command_goes_on_where_it_was(
     assert not (out / ".done.jsonl").exists()
 
 
-def test_what_is_wrong_is_refused_before_the_work(tmp_path: Path, drawn: DrawnSet, model_file: Path) -> None:
+def test_what_is_wrong_is_refused_before_the_work(tmp_path: Path, drawn: DrawnSet, small_model_file: Path) -> None:
     bad = tmp_path / "bad.jpg"
     bad.write_bytes(b"no picture")
-    basic = ("--model", model_file, "--device", "cpu", "--out", tmp_path / "out")
+    basic = ("--model", small_model_file, "--device", "cpu", "--out", tmp_path / "out")
     with pytest.raises(DataError, match=r"bad\.jpg: The file is not a picture"):
         run(*basic, "--images", bad, "--bad-images", "refuse")
     with pytest.raises(TaxonomyError, match="no training class under 'psoriasis'"):

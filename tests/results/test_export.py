@@ -105,9 +105,9 @@ def test_the_manifest_names_every_file_by_its_hash(sampled: tuple[Study, ModelVe
     files = exported(study, model)
     manifest = json.loads(files["manifest.json"])
     assert set(manifest["files"]) == set(files) - {"manifest.json"}
-    # of each test its tables, facts and ratings; of each figure a page and its words; and of all: results, protocol,
-    # methods, primary analysis, taxonomy, classes, dictionary, the figures' script
-    assert len(manifest["files"]) == 2 * (len(SHEETS) + 2) + 2 * 2 * len(FIGURES) + 8
+    # of each test its tables (those of layout and maps too), facts and ratings; of each figure a page and its words; and
+    # of all: results, protocol, methods, taxonomy, classes, primary analysis, dictionary, checklists, the figures' script
+    assert len(manifest["files"]) == 2 * (len(SHEETS) + 4) + 2 * 2 * len(FIGURES) + 7 + 2 * 3 + 1
     for name, entry in manifest["files"].items():
         assert entry["sha256"] == hashlib.sha256(files[name]).hexdigest(), name
     assert manifest["protocol"]["sha256"] == study.protocol_versions.get().sha256
@@ -127,7 +127,7 @@ def test_the_manifest_names_every_file_by_its_hash(sampled: tuple[Study, ModelVe
 def test_the_same_data_give_the_same_bytes(sampled: tuple[Study, ModelVersion]) -> None:
     first, second = exported(*sampled), exported(*sampled)
     same = [name for name in first if name != "manifest.json"]
-    assert len(same) == 2 * (len(SHEETS) + 2) + 7
+    assert len(same) == 2 * (len(SHEETS) + 4) + 7 + 2 * 3
     for name in same:
         assert first[name] == second[name], name
 
@@ -152,7 +152,7 @@ def test_each_column_is_in_the_dictionary(sampled: tuple[Study, ModelVersion]) -
     described = {(row["table"], row["column"]) for row in rows(files, "data-dictionary.csv") if row["description"]}
     checked = 0
     tables = [name for name in files if name.endswith(".csv") and name != "data-dictionary.csv"]
-    assert len(tables) == 2 * len(SHEETS) + 3
+    assert len(tables) == 2 * (len(SHEETS) + 2) + 3 + 3
     for name in tables:
         header = next(csv.reader(io.StringIO(files[name].decode())))
         for column in header:

@@ -142,15 +142,14 @@ def test_a_changed_answer_is_found_though_its_hash_was_mended(folder: Path, caps
     results = json.loads((folder / "results.json").read_text())
     codes = [reader["code"] for reader in results["tests"][0]["questions"][0]["readers"]]
     assert f"results.json tests[0].questions[0].readers[{codes.index(changed[0])}].point." in out
-    named = {
-        difference.partition("[")[0].partition(".json")[0] for difference in recompute.recompute(folder).differences
-    }
+    differences = recompute.recompute(folder).differences
+    named = {difference.partition("[")[0].partition(".json")[0] for difference in differences}
     assert named == {"results", "primary.csv", "test-1/readers.csv", "test-1/summary.csv"}
     assert "results.json primary.tests[0]." in out
-    assert "results.json supplements.1." in out
+    assert any(told.startswith("results.json supplements.1.") for told in differences)
     # The other test has the same numbers, its place in the family aside.
     assert "json tests[1]" not in out
-    assert "supplements.2." not in out
+    assert not any(told.startswith("results.json supplements.2.") for told in differences)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What the model sees in the cases: where its last hidden layer puts them, and which of them are shown."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,19 +40,24 @@ class Embedding:
 
 
 def embedding(
-    cases: CaseTable, taxonomy: Taxonomy, features: NDArray[np.float32], *, seed: int = 0
+    cases: CaseTable,
+    taxonomy: Taxonomy,
+    features: NDArray[np.float32],
+    *,
+    seed: int = 0,
+    lay_out: Callable[..., NDArray[np.float32]] = tsne,
 ) -> Embedding | None:
     """The layout of the cases whose ``features`` (n, d) are known (NaN: not); None where they are fewer than four.
 
     The same features, seed and versions of the software give the same numbers; another machine may lay them out
-    otherwise, because t-SNE amplifies the last digit.
+    otherwise, because t-SNE amplifies the last digit. ``lay_out`` is `tsne`, or what finds its result again.
     """
     known = np.isfinite(features).all(axis=1)
     n = int(known.sum()) if features.shape[1] else 0
     if n < FEWEST:
         return None
     perplexity = float(min(PERPLEXITY, (n - 1) // 3))
-    points = tsne(features, seed=seed, perplexity=perplexity).astype(np.float64)
+    points = lay_out(features, seed=seed, perplexity=perplexity).astype(np.float64)
     groups, group = groups_of(cases, taxonomy)
     return Embedding(cases.numbers, points, groups, group, spread(points, MOST_INSETS), perplexity, seed)
 

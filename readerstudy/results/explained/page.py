@@ -12,6 +12,7 @@ from readerstudy.results.analysis import TestResult
 from readerstudy.results.arrays import CaseTable
 from readerstudy.results.explained import words
 from readerstudy.results.explained.figures import Pair, layout_figure, saliency_plate
+from readerstudy.results.explained.layouts import laid_out
 from readerstudy.results.explained.numbers import Embedding, embedding, first_of_each, groups_of
 from readerstudy.results.explained.shown import Shown, shown_cases
 from readerstudy.results.rendering import figure_data
@@ -72,9 +73,8 @@ class Plate:
 
 def explained(test: TestResult, cases: CaseTable, model: ModelVersion) -> Explained:
     """What is there of a test, read and laid out."""
-    return Explained(
-        test, cases, model, embedding(cases, taxonomy(), features_of(model, cases)), maps_of(model, cases)
-    )  # fmt: skip
+    laid = embedding(cases, taxonomy(), features_of(model, cases), lay_out=laid_out)
+    return Explained(test, cases, model, laid, maps_of(model, cases))
 
 
 def plates(found: Explained, most_maps: int) -> Iterator[Plate]:

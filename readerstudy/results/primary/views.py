@@ -3,13 +3,12 @@
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
-from readerstudy.accounts.access import researcher_required
+from readerstudy.accounts.access import researcher_required, signed_in
 from readerstudy.accounts.refusals import explained
 from readerstudy.results.access import model_version_for, study_with_numbers
+from readerstudy.results.computing import results_of
 from readerstudy.results.errors import ResultsError
-from readerstudy.results.primary.numbers import primary_analysis
 from readerstudy.results.primary.sheet import primary_sheet
-from readerstudy.results.tables import study_tables
 
 
 @researcher_required
@@ -20,8 +19,8 @@ def primary_table(request: HttpRequest, pk: int, fmt: str) -> HttpResponse:
     if fmt not in ("csv", "json"):
         raise Http404
     study = study_with_numbers(request.user, pk)
-    tables = study_tables(study, model_version_for(request.GET.get("model"), study))
-    sheet = primary_sheet(primary_analysis(tables.plan, tables.tests))
+    model_version = model_version_for(request.GET.get("model"), study)
+    sheet = primary_sheet(results_of(study, model_version, by=signed_in(request)).primary)
     content, media_type = (
         (sheet.to_csv(), "text/csv; charset=utf-8") if fmt == "csv" else (sheet.to_json(), "application/json")
     )

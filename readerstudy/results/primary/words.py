@@ -102,7 +102,7 @@ def rule(primary: PrimaryAnalysis) -> str:
     plan, n = primary.plan, len(primary.tests)
     sentence = _("%(test)s; %(alpha)s; %(hypothesis)s.") % {
         "test": capitalised(str(AnalysisPlan.Method(plan.method).label)), "alpha": wording.alpha(plan),
-        "hypothesis": capitalised(wording.hypothesis(plan)),
+        "hypothesis": wording.hypothesis(plan),
     }  # fmt: skip
     if n < 2:
         return sentence

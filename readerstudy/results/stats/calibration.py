@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from readerstudy.results.stats.estimate import NAN, Estimate, Proportion, StatsE
 from readerstudy.results.stats.intervals import normal_interval, proportions
 
 CLIP = 1e-12  # probabilities are kept this far from 0 and 1 before their logit is taken
+_WARNINGS = threading.Lock()  # what is done with a warning is the whole process's
 BINNINGS = ("equal width", "equal mass")
 
 
@@ -216,7 +218,7 @@ def _logistic(truth: Bools, predicted: Floats, level: float) -> tuple[Estimate, 
 
 def _fit(outcome: Floats, design: Floats, offset: Floats | None) -> tuple[Floats, Floats] | None:
     """Coefficients and standard errors; None where the fit does not exist."""
-    with warnings.catch_warnings(), np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+    with _WARNINGS, warnings.catch_warnings(), np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         warnings.simplefilter("error", PerfectSeparationWarning)
         try:
             found = GLM(outcome, design, family=Binomial(), offset=offset).fit(tol=1e-12)

@@ -122,7 +122,7 @@ def reader_subgroups(
         se = float(own.std(ddof=1) / math.sqrt(own.size)) if own.size > 1 else NAN
         p = NAN
         if own.size > 1 and rest.size > 1 and own.std() + rest.std() > 1e-12:
-            p = float(distributions.ttest_ind(own, rest, equal_var=False).pvalue)
+            p = _welch(own, rest)
         found.append(Subgroup(str(name), own.size, 0, estimate, se, p))
     large = [numbers[known & (labels == group.name)] for group in found if group.n > 1]
     interaction = Test("Welch's analysis of variance", NAN, NAN, note="no test: two groups of two readers are needed")
@@ -137,6 +137,12 @@ def reader_subgroups(
     if small:
         notes.append(f"fewer than {FEW_READERS} readers in {', '.join(small)}: fragile")
     return Subgroups(metric, _corrected(found, correction), interaction, correction, join_notes(notes))
+
+
+def _welch(one: Floats, other: Floats) -> float:
+    """From means and deviations: one of two groups may not vary at all, which `ttest_ind` warns of."""
+    described = (one.mean(), one.std(ddof=1), one.size, other.mean(), other.std(ddof=1), other.size)
+    return float(distributions.ttest_ind_from_stats(*described, equal_var=False).pvalue)
 
 
 def _aucs(

@@ -138,38 +138,60 @@ def supplement(
     Only readers who answered every case enter; the others are counted in the notes. ``step`` is told how many of how
     many parts are done, and may stop it all by raising.
     """
-    index = next((i for i, q in enumerate(test.questions) if q.position == position), 0)
-    asked, result = table.questions[index], test.questions[index]
-    chosen = [i for i, reader in enumerate(result.readers) if reader.state == COMPLETE]
-    codes, said = tuple(table.readers[i] for i in chosen), asked.decisions[chosen]
-    truth = table.cases.truth
-    scores = table.model.case_scores if table.model is not None and not table.model.problem else None
-    several = len(chosen) > 1
-    parts: dict[str, Callable[[], Any]] = {
-        # the slow ones first: two are computed at a time
-        "difference": lambda: part_minus_full(table, seed=seed),
-        "against": lambda: _against(truth, scores, said, codes, result, seed),
-        "strata": lambda: strata(table, said, chosen, scores),
-        "agreement": lambda: agreement(said, seed=seed) if several else None,
-        "calibration": lambda: _calibration(table),
-        "pace": lambda: pace(table, asked),
-        "vote": lambda: majority_vote(truth, said) if several else None,
-        "decisions": lambda: _decisions(truth, scores, said),
-        "flow": lambda: flow(table.flow, test, result),
-        "summation": lambda: summation(table),
-    }
-    found = side_by_side(parts, step)
-    against = found["against"]
+    about = _Asked.of(table, test, position)
+    found = side_by_side(parts_of(table, test, position, seed=seed), step)
+    against, scores = found["against"], about.scores
     model = against.at_specificity if against else None
     called = called_at(scores, model.threshold) if scores is not None and model else None
     return Supplement(
         **found,
-        roles=result.roles,
-        codes=codes,
-        disagreement=_disagreement(table, said, called) if called is not None else None,
-        confusions=confusions(table, asked, said, called),
-        notes=_notes(test, result, asked, len(chosen), against),
+        roles=about.result.roles,
+        codes=about.codes,
+        disagreement=_disagreement(table, about.said, called) if called is not None else None,
+        confusions=confusions(table, about.question, about.said, called),
+        notes=_notes(test, about.result, about.question, len(about.codes), against),
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """The question that is asked for, and the decisions ``said`` (r, n) of the readers who answered all of it."""
+
+    question: QuestionTable
+    result: QuestionResult
+    chosen: tuple[int, ...]
+    codes: tuple[str, ...]
+    said: Floats
+    scores: Floats | None  # of the model that can score the test
+
+    @classmethod
+    def of(cls, table: TestTable, test: TestResult, position: int | None) -> "_Asked":
+        index = next((i for i, q in enumerate(test.questions) if q.position == position), 0)
+        question, result = table.questions[index], test.questions[index]
+        chosen = tuple(i for i, reader in enumerate(result.readers) if reader.state == COMPLETE)
+        scores = table.model.case_scores if table.model is not None and not table.model.problem else None
+        codes = tuple(table.readers[i] for i in chosen)
+        return cls(question, result, chosen, codes, question.decisions[list(chosen)], scores)
+
+
+def parts_of(
+    table: TestTable, test: TestResult, position: int | None = None, *, seed: int = 0
+) -> dict[str, Callable[[], Any]]:
+    """What of `supplement` does not rest on one another, by the name of its field; the slow ones first."""
+    about, truth = _Asked.of(table, test, position), table.cases.truth
+    said, scores, several = about.said, about.scores, len(about.codes) > 1
+    return {
+        "difference": lambda: part_minus_full(table, seed=seed),
+        "against": lambda: _against(truth, scores, said, about.codes, about.result, seed),
+        "strata": lambda: strata(table, said, about.chosen, scores),
+        "agreement": lambda: agreement(said, seed=seed) if several else None,
+        "calibration": lambda: _calibration(table),
+        "pace": lambda: pace(table, about.question),
+        "vote": lambda: majority_vote(truth, said) if several else None,
+        "decisions": lambda: _decisions(truth, scores, said),
+        "flow": lambda: flow(table.flow, test, about.result),
+        "summation": lambda: summation(table),
+    }
 
 
 def supplements(table: TestTable, test: TestResult) -> dict[str, Supplement]:
@@ -182,7 +204,8 @@ def part_minus_full(table: TestTable, *, seed: int = 0) -> Estimate | None:
     model, cases = table.model, table.cases
     if model is None or model.problem or not model.full_uuids:
         return None
-    part = np.isin(np.array(model.full_uuids), np.array(cases.picture_uuids))
+    read = set(cases.picture_uuids)
+    part = np.array([uuid in read for uuid in model.full_uuids])
     if part.all() or part.sum() != cases.n or len(cases.picture_uuids) != cases.n:
         return None
     return bootstrap_part_minus_whole(model.full_truth, model.full_scores, part.astype(int), seed=seed).estimate

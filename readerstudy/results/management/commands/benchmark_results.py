@@ -1,61 +1,84 @@
-"""`manage.py benchmark_results`: what the statistics cost, as ratios against named baselines run side by side."""
+"""`manage.py benchmark_results`: what results cost, as seconds, memory and ratios against named baselines."""
 
-from collections.abc import Callable
-from statistics import median
-from time import perf_counter
+import os
+import subprocess
+import sys
+import tempfile
+from argparse import ArgumentParser
+from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-from django.core.management.base import BaseCommand, CommandParser
-from sklearn.metrics import roc_auc_score
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError
 
-from readerstudy.results import stats
+from readerstudy.results.benchmark.drawn import Size
+from readerstudy.results.benchmark.rows import make_study
+from readerstudy.results.benchmark.statistics import statistics
+from readerstudy.results.benchmark.study import from_arrays, from_database
+from readerstudy.studies.models import Study
+
+FILL, READ = "fill", "read"
 
 
 class Command(BaseCommand):
     help = (
-        "Time the bootstrap of an AUC against a loop over sklearn.metrics.roc_auc_score, interleaved, and DeLong's "
-        "interval against one call of it. Prints the median of the rounds and the ratio; judges nothing."
+        "Time every number of the results' pages for a drawn study, part by part, with the peak of memory, and the "
+        "statistics beside named baselines, interleaved. Prints; judges nothing. Use on a machine at rest."
     )
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--rounds", type=int, default=5)
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--readers", type=int, default=Size.readers)
+        parser.add_argument("--cases", type=int, default=Size.cases)
+        parser.add_argument("--images", type=int, default=Size.images, help="of the full set, the cases among them")
+        parser.add_argument("--rounds", type=int, default=5, help="of what is compared")
         parser.add_argument("--seed", type=int, default=0)
+        parser.add_argument(
+            "--database", action="store_true",
+            help="also through the real queries, on a temporary SQLite database (minutes to fill)",
+        )  # fmt: skip
+        # What this command starts itself with, so that filling and reading have a process and a memory each.
+        parser.add_argument("--in-private-database", choices=(FILL, READ), help="internal")
 
-    def handle(self, *, rounds: int, seed: int, **_: Any) -> None:
-        self.stdout.write(f"medians of {rounds} interleaved rounds")
-        for n, loops, replicates in ((1_000, 20, 2_000), (100_000, 3, 200)):
-            rng = np.random.default_rng(seed)
-            truth = rng.random(n) < 0.3
-            score = rng.normal(size=n) + truth
+    def handle(self, *args: Any, **options: Any) -> None:
+        size = Size(**{field.name: options[field.name] for field in fields(Size)})
+        if not 2 <= size.cases <= size.images or size.readers < 2:
+            raise CommandError("At least 2 readers and 2 cases are needed, and no more cases than images.")
+        if options["in_private_database"]:
+            self._private(options["in_private_database"], size, options["seed"])
+            return
+        self.say(f"{os.cpu_count()} processors; seed {options['seed']}")
+        statistics(self.say, rounds=options["rounds"], seed=options["seed"])
+        from_arrays(self.say, size, seed=options["seed"])
+        if options["database"]:
+            self._with_database(size, options["seed"])
 
-            def one_call(truth: Any = truth, score: Any = score) -> None:
-                roc_auc_score(truth, score)
+    def say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
 
-            def loop(truth: Any = truth, score: Any = score, n: int = n, loops: int = loops, rng: Any = rng) -> None:
-                for _ in range(loops):
-                    drawn = rng.integers(0, n, n)
-                    roc_auc_score(truth[drawn], score[drawn])
+    def _with_database(self, size: Size, seed: int) -> None:
+        """Fill and read a database in a folder that is gone afterwards, each by a process of its own."""
+        with tempfile.TemporaryDirectory() as folder:
+            environment = {
+                **os.environ, "READERSTUDY_VAR": folder,
+                "READERSTUDY_DATABASE_URL": f"sqlite:///{Path(folder) / 'db.sqlite3'}",
+            }  # fmt: skip
+            numbers = [f"--{field.name}={getattr(size, field.name)}" for field in fields(Size)]
+            for part in (FILL, READ):
+                command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "benchmark_results", *numbers]
+                command += [f"--seed={seed}", f"--in-private-database={part}"]
+                found = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
+                self.stdout.write(found.stdout, ending="")
+                if found.returncode:
+                    raise CommandError(f"The temporary database could not be {part}ed.")
 
-            def bootstrap(truth: Any = truth, score: Any = score, replicates: int = replicates) -> None:
-                stats.bootstrap_auc(truth, score, replicates=replicates, seed=seed)
-
-            def delong(truth: Any = truth, score: Any = score) -> None:
-                stats.delong(truth, score)
-
-            self._compare(f"bootstrap AUC, {n:,} cases, a replicate", loop, loops, bootstrap, replicates, rounds)
-            self._compare(f"DeLong interval, {n:,} cases", one_call, 1, delong, 1, rounds)
-
-    def _compare(
-        self, what: str, baseline: Callable[[], Any], n_baseline: int, ours: Callable[[], Any], n_ours: int, rounds: int
-    ) -> None:
-        times: tuple[list[float], list[float]] = ([], [])
-        for _ in range(rounds):
-            for kept, run, count in ((times[0], baseline, n_baseline), (times[1], ours, n_ours)):
-                start = perf_counter()
-                run()
-                kept.append((perf_counter() - start) / count)
-        theirs, mine = median(times[0]), median(times[1])
-        self.stdout.write(
-            f"{what}: roc_auc_score {theirs * 1e3:.3f} ms, ours {mine * 1e3:.3f} ms, ratio {theirs / mine:.1f}"
-        )
+    def _private(self, part: str, size: Size, seed: int) -> None:
+        if part == READ:
+            from_database(self.say)
+            return
+        call_command("migrate", verbosity=0)
+        if Study.objects.exists():
+            raise CommandError("This database holds a study: a drawn one goes into an empty database only.")
+        make_study(size, seed=seed, say=lambda what: self.say(f"  (storing {what})"))

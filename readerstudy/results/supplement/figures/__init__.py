@@ -15,8 +15,8 @@ from readerstudy.results.supplement.numbers import Supplement
 
 Drawer = Callable[[TestResult, QuestionResult, Supplement], go.Figure | None]
 FIGURES: dict[str, Drawer] = {
-    "flow": flow_diagram,
     "forest": forest,
+    "flow": flow_diagram,
     "agreement": agreement_map,
     "pooled": pooled_roc,
     "confusion": confusion_matrices,
