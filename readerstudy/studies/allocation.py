@@ -138,11 +138,17 @@ def shares(
         return [everything[start : start + size] for start in range(0, len(everything) - size + 1, size)]
     yes, no = _by_chance(positives, f"{seed}/positive"), _by_chance(negatives, f"{seed}/negative")
     n_negative = size - n_positive
-    limits = [len(pool) // n for pool, n in ((yes, n_positive), (no, n_negative)) if n]
     return [
         yes[k * n_positive : (k + 1) * n_positive] + no[k * n_negative : (k + 1) * n_negative]
-        for k in range(min(limits))
+        for k in range(n_shares(len(yes), len(no), size=size, n_positive=n_positive))
     ]
+
+
+def n_shares(n_positives: int, n_negatives: int, *, size: int, n_positive: int | None) -> int:
+    """How many `shares` there are for so many cases. `size` is at least 1, and `n_positive` at most `size`."""
+    if n_positive is None:
+        return (n_positives + n_negatives) // size
+    return min(there // n for there, n in ((n_positives, n_positive), (n_negatives, size - n_positive)) if n)
 
 
 def williams(k: int) -> list[tuple[int, ...]]:

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from functools import partial
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
@@ -88,8 +88,8 @@ def stages(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
         form = StageActForm(request.POST)
         if not form.is_valid():
             raise Http404
-        changed = stage_list.changed(stages_of(test), **form.cleaned_data)
-        drafting.save_test(test, stages=changed, actor=signed_in(request))
+        change = partial(stage_list.changed, **form.cleaned_data)
+        drafting.change_stages(test, change, actor=signed_in(request))
         return redirect("test-stages", pk, test_pk)
     return _page(request, "studies/stages.html", test, stages=test.stages.prefetch_related("questions__choices"))
 
@@ -107,8 +107,8 @@ def stage(request: HttpRequest, pk: int, test_pk: int, stage: int) -> HttpRespon
     initial = {name: getattr(draft, name) for name in ("instruction", "modalities", "shows_facts", "shows_advice")}
     form = StageForm(request.POST or None, initial=initial, is_first=stage == 1)
     if request.method == "POST" and form.is_valid():
-        drafts[stage - 1] = form.draft(draft.questions)
-        drafting.save_test(test, stages=drafts, actor=signed_in(request))
+        change = partial(stage_list.with_stage, stage=stage, shown=form.draft(()))
+        drafting.change_stages(test, change, actor=signed_in(request))
         return redirect("test-stages", pk, test_pk)
     return _page(request, "studies/stage.html", test, form=form, number=stage)
 
@@ -122,8 +122,7 @@ def question(request: HttpRequest, pk: int, test_pk: int, stage: int, question: 
     drafts = stages_of(test)
     if not 1 <= stage <= len(drafts) or question > len(drafts[stage - 1].questions):
         raise Http404
-    asked = list(drafts[stage - 1].questions)
-    known = asked[question - 1] if question else None
+    known = drafts[stage - 1].questions[question - 1] if question else None
     data = request.POST or None
     form = QuestionForm(data, initial=QuestionForm.initial_of(known or QuestionDraft("")))
     rows = choice_forms(data, known)
@@ -131,10 +130,8 @@ def question(request: HttpRequest, pk: int, test_pk: int, stage: int, question: 
         draft = form.draft(choice for row in rows if (choice := row.draft))
         refused = impossible.refused_question(draft)
         if not refused:
-            place = slice(question - 1, question) if question else slice(len(asked), None)
-            asked[place] = [draft]
-            drafts[stage - 1] = replace(drafts[stage - 1], questions=tuple(asked))
-            drafting.save_test(test, stages=drafts, actor=signed_in(request))
+            change = partial(stage_list.with_question, stage=stage, question=question, asked=draft)
+            drafting.change_stages(test, change, actor=signed_in(request))
             return redirect("test-stages", pk, test_pk)
         for sentence in refused:
             form.add_error(None, sentence)

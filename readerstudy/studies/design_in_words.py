@@ -5,12 +5,27 @@ from collections.abc import Iterator
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from readerstudy.studies.allocation import n_shares
 from readerstudy.studies.models import Test
 
 
-def sentences(test: Test) -> list[str]:
-    """What a coordinator should know of the design at a glance."""
-    return [*_cases(test), *_arms(test), *_beside(test), *_conduct(test)]
+def sentences(test: Test, *, drawn: tuple[int, int] | None) -> list[str]:
+    """What a coordinator should know of the design at a glance; `drawn`: positive and negative cases, where known."""
+    return [*_cases(test), *_enough(test, drawn), *_arms(test), *_beside(test), *_conduct(test)]
+
+
+def _enough(test: Test, drawn: tuple[int, int] | None) -> Iterator[str]:
+    """For how many readers, or batches of a reader, the cases are enough."""
+    if drawn is None or not test.cases_per_reading:
+        return
+    n = n_shares(*drawn, size=test.cases_per_reading, n_positive=test.positives_per_reading)
+    if test.cases_read == Test.Cases.DISJOINT:
+        yield ngettext("The cases are enough for %(n)d reader.", "The cases are enough for %(n)d readers.", n) % {
+            "n": n
+        }
+    if test.cases_read == Test.Cases.BATCHES and n < test.most_readings:
+        told = ngettext("The cases are enough for %(n)d batch.", "The cases are enough for %(n)d batches.", n)
+        yield told % {"n": n}
 
 
 def _cases(test: Test) -> Iterator[str]:

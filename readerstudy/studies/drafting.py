@@ -1,7 +1,7 @@
 """Writing a study while it is a draft. Each function refuses (StudiesError) once the study is open."""
 
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -12,7 +12,7 @@ from django.db.models import Max
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
 from readerstudy.studies import impossible, presets
-from readerstudy.studies.drafts import ArmDraft, StageDraft
+from readerstudy.studies.drafts import ArmDraft, StageDraft, stages_of
 from readerstudy.studies.errors import StudiesError, sentences
 from readerstudy.studies.models import AnalysisPlan, Arm, Choice, Question, Stage, Study, Test
 from readerstudy.studies.protocol import draft_for_change
@@ -93,6 +93,14 @@ def save_test(
             for position, arm in enumerate(arms, start=1)
         )  # fmt: skip
     audit.record(action, actor=actor, target=test, study=test.study_id, position=test.position)
+
+
+@transaction.atomic
+def change_stages(test: Test, change: Callable[[list[StageDraft]], list[StageDraft]], *, actor: User) -> None:
+    """Save the test with the stages that `change` makes of those stored now, whatever was loaded before."""
+    draft_for_change(test.study)
+    test.refresh_from_db()
+    save_test(test, stages=change(stages_of(test)), actor=actor)
 
 
 def _refuse_impossible(test: Test, stages: Sequence[StageDraft], arms: Sequence[ArmDraft]) -> None:

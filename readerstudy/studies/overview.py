@@ -42,21 +42,31 @@ def _drafted(test: Test) -> Overview:
         pool = eligibility.pool_of(test)
     except StudiesError:  # an unknown node: `missing_from_test` names it
         pool = eligibility.Pool()
+    n_positive, n_negative = len(pool.positives), len(pool.negatives)
     return Overview(
-        test, _names(test.positive_nodes), _names(test.negative_nodes), len(pool.positives), len(pool.negatives),
-        pool.n_unconfirmed, pool.n_same_lesion, _other_taxonomy(test), protocol.missing_from_test(test),
-        design_in_words.sentences(test),
+        test, _names(test.positive_nodes), _names(test.negative_nodes), n_positive, n_negative, pool.n_unconfirmed,
+        pool.n_same_lesion, _other_taxonomy(test), protocol.missing_from_test(test),
+        design_in_words.sentences(test, drawn=_to_be_drawn(test, n_positive, n_negative)),
     )  # fmt: skip
+
+
+def _to_be_drawn(test: Test, n_positive: int, n_negative: int) -> tuple[int, int] | None:
+    """How many positive and negative cases will be drawn; None where chance will decide."""
+    if test.sample_size is None:
+        return n_positive, n_negative
+    if test.sample_positives is None:
+        return None
+    return test.sample_positives, test.sample_size - test.sample_positives
 
 
 def _drawn(test: Test) -> Overview:
     cases = test.cases.filter(kind=Case.Kind.SCORED)
     unconfirmed = Reference.objects.exclude(confirmation=Confirmation.HISTOPATHOLOGY).values("image")
+    n_positive, n_negative = (cases.filter(is_positive=sign).count() for sign in (True, False))
     return Overview(
-        test, _names(test.positive_nodes), _names(test.negative_nodes),
-        cases.filter(is_positive=True).count(), cases.filter(is_positive=False).count(),
+        test, _names(test.positive_nodes), _names(test.negative_nodes), n_positive, n_negative,
         cases.filter(images__in=unconfirmed).distinct().count(), None, _other_taxonomy(test), [],
-        design_in_words.sentences(test),
+        design_in_words.sentences(test, drawn=(n_positive, n_negative)),
     )  # fmt: skip
 
 

@@ -145,8 +145,9 @@ def _haenssle(study: Study, image_set: ImageSet, _model: str) -> list[TestDraft]
         ),
     )
     dermoscopy_first = (Modality.DERMOSCOPY,) if Modality.DERMOSCOPY in kinds and len(kinds) > 1 else ()
+    alone = _("By the dermoscopic picture alone.") if Modality.DERMOSCOPY in kinds else _("By the picture alone.")
     stages = [
-        StageDraft(questions, _("By the dermoscopic picture alone."), modalities=dermoscopy_first),
+        StageDraft(questions, alone, modalities=dermoscopy_first),
         StageDraft(questions, _("Now with what is known of the patient."), shows_facts=True),
     ]
     return [TestDraft(_sized(test, 100, 20), stages)]

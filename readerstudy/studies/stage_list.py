@@ -35,6 +35,26 @@ def changed(
     return made
 
 
+def with_stage(stages: Sequence[StageDraft], *, stage: int, shown: StageDraft) -> list[StageDraft]:
+    """The stages with what one of them shows changed; its questions stay."""
+    made = list(stages)
+    if not 1 <= stage <= len(made):
+        raise _gone()
+    made[stage - 1] = replace(shown, questions=made[stage - 1].questions)
+    return made
+
+
+def with_question(stages: Sequence[StageDraft], *, stage: int, question: int, asked: QuestionDraft) -> list[StageDraft]:
+    """The stages with one question of a stage changed, or with one more (question 0)."""
+    made = list(stages)
+    if not 1 <= stage <= len(made) or question > len(made[stage - 1].questions):
+        raise _gone()
+    questions = list(made[stage - 1].questions)
+    questions[question - 1 if question else len(questions) : question or None] = [asked]
+    made[stage - 1] = replace(made[stage - 1], questions=tuple(questions))
+    return made
+
+
 def _act(items: list[T], act: str, position: int) -> list[T]:
     index = position - 1
     if act == "copy":

@@ -1,6 +1,7 @@
 """The pages of a test's design and arms: they work, and refuse what is wrong at its field."""
 
 from http import HTTPStatus
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -157,3 +158,34 @@ def test_a_wrong_arm_is_named_and_not_stored(
     assert answer.status_code == HTTPStatus.OK
     assert sentence in text(answer.content)
     assert arms_of(test) == []
+
+
+@pytest.mark.parametrize(
+    ("columns", "sentence"),
+    [
+        # 4 melanomas and 5 naevi.
+        ({"cases_read": "disjoint", "cases_per_reading": 2}, "The cases are enough for 4 readers."),
+        (
+            {"cases_read": "disjoint", "cases_per_reading": 3, "positives_per_reading": 1},
+            "The cases are enough for 2 readers.",
+        ),
+        (
+            {"cases_read": "batches", "cases_per_reading": 6, "positives_per_reading": 3, "most_readings": 3},
+            "The cases are enough for 1 batch.",
+        ),
+        (
+            {"cases_read": "disjoint", "cases_per_reading": 2, "sample_size": 6, "sample_positives": 3},
+            "The cases are enough for 3 readers.",
+        ),
+    ],
+)
+def test_for_how_many_the_cases_are_enough(
+    administrator_client: Client, test: Test, columns: dict[str, Any], sentence: str
+) -> None:
+    for name, value in columns.items():
+        setattr(test, name, value)
+    drafting.save_test(test, actor=test.study.created_by)
+    page = reverse("study", args=[test.study_id])
+    assert sentence in text(administrator_client.get(page).content)
+    protocol.open_study(test.study, actor=test.study.created_by)
+    assert sentence in text(administrator_client.get(page).content)

@@ -207,3 +207,13 @@ def test_arms_that_cannot_be_are_refused(study: Study, arm: ArmDraft, sentence: 
         drafting.save_test(study.tests.get(), arms=[arm], actor=study.created_by)
     assert sentence in str(caught.value)
     assert not Arm.objects.exists()
+
+
+def test_a_change_of_stages_starts_from_what_is_stored(study: Study) -> None:
+    stale, fresh = study.tests.get(), study.tests.get()
+    fresh.title, fresh.repeats, fresh.repeat_distance = "Renamed", 1, 2
+    drafting.save_test(fresh, stages=STAGES, actor=study.created_by)
+    drafting.change_stages(stale, lambda stages: stages[:1], actor=study.created_by)
+    stored = study.tests.get()
+    assert (stored.title, stored.repeats) == ("Renamed", 1)
+    assert tuple(stages_of(stored)) == STAGES[:1]

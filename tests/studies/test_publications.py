@@ -83,6 +83,7 @@ def test_haenssle_shows_dermoscopy_first_and_then_what_is_known(study: Study) ->
 
 def test_haenssle_without_facts_says_so(study: Study) -> None:
     add(study, "haenssle", image_set(study.created_by, diagnoses=["melanoma", "melanocytic-naevus"]))
+    assert stages_of(study.tests.get())[0].instruction == "By the picture alone."
     (lacking,) = protocol.missing(study)
     assert "Stage 2 shows age, sex, site and skin type, but the images state none of them." in lacking
 
