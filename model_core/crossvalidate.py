@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model_core.accuracy_table import as_csv, as_markdown, table
 from model_core.dataset import LabelledImage, group_numbers, read_labelled_images
 from model_core.evaluation import Evaluation, NamedTest, evaluate
 from model_core.files import write_atomically
@@ -30,8 +31,6 @@ from model_core.taxonomy import Taxonomy
 from model_core.train.classes import ClassRule
 from model_core.train.command import add_config_arguments, config_from
 from model_core.train.config import TrainingConfig
-
-WORDS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "eight", 9: "nine"}
 
 
 @dataclass(frozen=True)
@@ -199,33 +198,6 @@ def _spread(values: Sequence[float | None]) -> dict[str, Any]:
     }
 
 
-def table(found: dict[str, Any], chosen: Sequence[Arm], levels: Sequence[int]) -> str:
-    """Extended Data Table 2: a row for each way to train, a column for each level; then the named tests."""
-    sizes = [found[chosen[0].name]["levels"][str(level)]["classes"] for level in levels]
-    heads = [f"{WORDS.get(size, size)}-way" for size in sizes]
-    rows = [("", *heads), ("CNN, trained directly", *(_cell(found, f"direct, level {n}", n) for n in levels))]
-    rows.append((f"CNN, trained on the {'partition' if 'partition' in found else 'labels'}",
-                 *(_cell(found, chosen[0].name, level) for level in levels)))  # fmt: skip
-    width = max(len(row[0]) for row in rows)
-    lines = [f"{row[0]:{width}}  " + "  ".join(f"{cell:>15}" for cell in row[1:]) for row in rows if any(row[1:])]
-    for arm in chosen:
-        for name, of in found[arm.name]["tests"].items():
-            if of["mean"] is not None:
-                sd = f" ± {of['sd']:.3f}" if of["sd"] is not None else ""
-                lines.append(
-                    f"{name} ({arm.name}): AUC {of['mean']:.3f}{sd} over folds, {of['pooled_auc']:.3f} pooled, "
-                    f"{of['positives']} against {of['negatives']} images"
-                )
-    return "\n".join(lines)
-
-
-def _cell(found: dict[str, Any], arm: str, level: int) -> str:
-    of = found.get(arm, {"levels": {}})["levels"].get(str(level))
-    if of is None or of["mean"] is None:
-        return "-"
-    return f"{100 * of['mean']:.1f} ± {100 * of['sd']:.1f} %" if of["sd"] is not None else f"{100 * of['mean']:.1f} %"
-
-
 def _short(evaluation: dict[str, Any], arm: Arm) -> str:
     wanted = {f"level {level}" for level in arm.levels}
     parts = [f"{r['level']} {r['mean_accuracy']:.1%}" for r in evaluation["levels"] if r["level"] in wanted]
@@ -275,7 +247,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write results.json and a record beside it; print the table; 130 where it was interrupted."""
+    """Write results.json, table.csv, table.md and a record; print the table; 130 where it was interrupted."""
     from model_core.train.loop import StoppedError
 
     config = config_from(args)
@@ -295,10 +267,13 @@ def run(args: argparse.Namespace) -> int:
         print(stopped, file=sys.stderr)
         return 130
     write_atomically(args.out / "results.json", json.dumps(found, indent=1).encode())
+    names = [arm.name for arm in chosen]
+    write_atomically(args.out / "table.csv", as_csv(found, names, levels).encode())
+    write_atomically(args.out / "table.md", as_markdown(found, names, levels).encode())
     inputs = [args.manifest, args.images, args.folds_from, args.taxonomy]
     write_record(args.out / "results.json", "crossvalidate", args, inputs=inputs,
                  results={"folds": np.bincount(fold).tolist(), **found})  # fmt: skip
-    print(table(found, chosen, levels))
+    print(table(found, [arm.name for arm in chosen], levels))
     return 0
 
 

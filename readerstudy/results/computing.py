@@ -116,10 +116,11 @@ def inputs_of(study: Study, model_version: ModelVersion | None) -> str:
 
 def _obtain(subject: Subject, by: User | None, here: Step | None) -> Any:
     wanted = subject.inputs()
-    row = _row(subject, wanted, by)
+    for_worker = here is None and not _is_quick(wanted)
+    row = _row(subject, wanted, by, ring=for_worker)
     if row.state == State.DONE and (found := _unpacked(row)) is not None:
         return found
-    if here is None and not _is_quick(wanted):
+    if for_worker:
         raise StillComputing(row)
     return _computed_here(subject, row, here)
 
@@ -129,8 +130,8 @@ def _is_quick(wanted: Inputs) -> bool:
     return wanted.n_answers <= MOST_ANSWERS and wanted.n_images <= MOST_IMAGES
 
 
-def _row(subject: Subject, wanted: Inputs, by: User | None) -> Computation:
-    """The row of these inputs, made and rung for where there was none."""
+def _row(subject: Subject, wanted: Inputs, by: User | None, *, ring: bool) -> Computation:
+    """The row of these inputs; where there was none it is made, and a worker rung for."""
     rows = Computation.objects.filter(inputs_sha256=wanted.sha256)
     if found := rows.first():
         return found
@@ -139,7 +140,7 @@ def _row(subject: Subject, wanted: Inputs, by: User | None) -> Computation:
             row = Computation.objects.create(
                 **subject.columns, inputs_sha256=wanted.sha256, requested_by=by, rung_at=timezone.now()
             )
-            if not _is_quick(wanted):
+            if ring:
                 _ring_after_commit([row.pk])
     except IntegrityError:  # someone else asked for the same at the same moment
         return rows.get()

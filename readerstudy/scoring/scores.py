@@ -13,7 +13,7 @@ from readerstudy.images.models import Image, Reference
 from readerstudy.scoring.models import ModelVersion
 
 DTYPE = np.dtype("<f4")  # of Score.probabilities
-LEAKS_AT_ONCE = 20_000
+MANY_AT_ONCE = 20_000  # ids of one statement where no other value is in it
 _GROUPS = ("files", "pixels", "lesions", "patients")  # of digests, in a checkpoint's training description
 
 
@@ -42,7 +42,8 @@ def scores_of(model_version: ModelVersion, images: QuerySet[Image] | Iterable[in
 def coverage(model_version: ModelVersion, images: QuerySet[Image] | Iterable[int]) -> tuple[int, int]:
     """(how many of the images the model has scored, how many they are)."""
     asked = image_ids(images)
-    return sum(model_version.scores.filter(image_id__in=some).count() for some in batches(asked)), len(asked)
+    found = (model_version.scores.filter(image_id__in=some).count() for some in batches(asked, MANY_AT_ONCE))
+    return sum(found), len(asked)
 
 
 def can_check_leaks(model_version: ModelVersion) -> bool:
@@ -64,12 +65,12 @@ def leaks(model_version: ModelVersion, images: QuerySet[Image] | Iterable[int]) 
         return []
     patient_seen = cache(lambda patient: bool(patients) and group_digest("patient", patient) in patients)
     found: list[int] = []
-    for some in batches(image_ids(images), LEAKS_AT_ONCE):
+    for some in batches(image_ids(images), MANY_AT_ONCE):
         rows = Reference.objects.filter(image_id__in=some).order_by("image_id")
         columns = ("image_id", "source_sha256", "image__pixels_sha256", "lesion_id", "patient_id")
         found += [
             image
-            for image, source, picture, lesion, patient in rows.values_list(*columns).iterator(chunk_size=LEAKS_AT_ONCE)
+            for image, source, picture, lesion, patient in rows.values_list(*columns).iterator(chunk_size=MANY_AT_ONCE)
             if source in files
             or picture in pixels
             or (lesion and lesions and not lesions.isdisjoint(_lesion_digests(lesion, patient)))

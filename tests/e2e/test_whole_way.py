@@ -143,6 +143,8 @@ def make_study(admin: Person) -> None:
     page.locator("#id_description").fill("You judge pictures of pigmented lesions.")
     page.locator("#id_contact").fill("Dr. Example, +49 000 000")
     page.get_by_role("button", name="Save").click()
+    page.get_by_role("link", name="Write it").click()
+    page.get_by_role("button", name="Save the plan").click()
     page.get_by_role("link", name="Add a test").click()
     page.get_by_role("button", name="Go on").click()
     page.locator("#test-form #id_title").fill("Melanoma or nevus")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 import torch
 
 from model_core import crossvalidate as module
+from model_core.accuracy_table import as_csv, as_markdown
 from model_core.crossvalidate import arms, crossvalidate, fold_numbers, table
 from model_core.dataset import LabelledImage, group_numbers, picture_digests, read_labelled_images
 from model_core.evaluation import NamedTest
@@ -80,7 +83,7 @@ def test_every_arm_on_every_fold_once(
     # a node below a class has no probability: the three-way network cannot answer the finer test
     assert found["partition"]["tests"]["melanoma:melanocytic-naevus"]["mean"] is None
     assert found["direct, level 1"]["tests"]["melanoma:melanocytic-naevus"]["mean"] is None
-    shown = table(found, chosen, [1])
+    shown = table(found, [arm.name for arm in chosen], [1])
     assert "two-way" in shown  # benign and malignant only
     assert "±" in shown.splitlines()[1]
     assert not list(out.rglob("*.safetensors"))
@@ -106,13 +109,23 @@ def test_table_of_the_papers_numbers() -> None:
         "direct, level 1": {"levels": {"1": row(0.694, 0.008)}, "tests": {}},
         "direct, level 2": {"levels": {"2": row(0.489, 0.019)}, "tests": {}},
     }
-    lines = [line.split("  ") for line in table(found, arms(1000, [1, 2], direct=True), [1, 2]).splitlines()]
+    names = [arm.name for arm in arms(1000, [1, 2], direct=True)]
+    lines = [line.split("  ") for line in table(found, names, [1, 2]).splitlines()]
     cells = [[cell.strip() for cell in line if cell.strip()] for line in lines]
-    assert cells == [
+    expected = [
         ["three-way", "nine-way"],
         ["CNN, trained directly", "69.4 ± 0.8 %", "48.9 ± 1.9 %"],
         ["CNN, trained on the partition", "72.1 ± 0.9 %", "55.4 ± 1.7 %"],
     ]
+    assert cells == expected
+    document = as_markdown(found, names, [1, 2]).splitlines()
+    drawn = [[cell.strip() for cell in line.split("|") if cell.strip()] for line in document if line.startswith("| ")]
+    assert drawn == expected
+    read = list(csv.DictReader(io.StringIO(as_csv(found, names, [1, 2]), newline="")))
+    assert [(row["arm"], row["level"], float(row["mean_accuracy"]), float(row["sd"])) for row in read] == [
+        ("partition", "1", 0.721, 0.009), ("partition", "2", 0.554, 0.017),
+        ("direct, level 1", "1", 0.694, 0.008), ("direct, level 2", "2", 0.489, 0.019),
+    ]  # fmt: skip
 
 
 def test_cached_activations_are_what_the_frozen_part_computes(

@@ -172,6 +172,18 @@ def test_worker_and_request_give_the_same_numbers(
     assert encode(supplement_of(worked.test, 1, worked.model)) == here
 
 
+def test_a_terminal_computes_what_is_large_itself(
+    worked: Worked, large: None, bells: list[int], computed: list[str], django_capture_on_commit_callbacks: Any
+) -> None:
+    told: list[tuple[int, int]] = []
+    with django_capture_on_commit_callbacks(execute=True):
+        supplement_of(worked.test, 1, worked.model, here=lambda done, total: told.append((done, total)))
+    assert (bells, computed) == ([], ["supplement"])
+    assert told[0] == (0, told[-1][1])
+    assert told[-1][0] == told[-1][1] > 5
+    assert Computation.objects.get().state == "done"
+
+
 def test_a_second_message_finds_nothing_to_do(waiting: Computation, computed: list[str]) -> None:
     tasks.compute(waiting.pk)
     tasks.compute(waiting.pk)
@@ -292,6 +304,7 @@ def test_the_page_says_how_far_it_is_and_then_shows_the_numbers(
     text = researcher_client.get(page).content.decode()
     assert "being computed" in text
     assert f'hx-get="{progress}"' in text
+    assert "htmx" in text.partition("</main>")[2]  # the script that asks
     assert "AUC" not in text
     Computation.objects.update(state="running", lease=uuid.uuid4(), lease_expires_at=timezone.now(), done=1, total=2)
     asked = researcher_client.get(progress, headers={"HX-Request": "true"})

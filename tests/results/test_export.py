@@ -105,8 +105,9 @@ def test_the_manifest_names_every_file_by_its_hash(sampled: tuple[Study, ModelVe
     files = exported(study, model)
     manifest = json.loads(files["manifest.json"])
     assert set(manifest["files"]) == set(files) - {"manifest.json"}
-    # of each test its tables (those of layout and maps too), facts and ratings; of each figure a page and its words; and
-    # of all: results, protocol, methods, taxonomy, classes, primary analysis, dictionary, checklists, the figures' script
+    # of each test its tables (those of layout and maps too), facts and ratings; of each figure a page and its words;
+    # and of all: results, protocol, methods, taxonomy, classes, primary analysis, dictionary, checklists, the
+    # figures' script
     assert len(manifest["files"]) == 2 * (len(SHEETS) + 4) + 2 * 2 * len(FIGURES) + 7 + 2 * 3 + 1
     for name, entry in manifest["files"].items():
         assert entry["sha256"] == hashlib.sha256(files[name]).hexdigest(), name

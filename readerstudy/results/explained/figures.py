@@ -42,7 +42,7 @@ def layout_figure(found: Embedding, pictures: Mapping[int, str]) -> go.Figure:
         colour, symbol = LOOKS[group % len(LOOKS)]
         if here.size:
             figure.add_scatter(
-                x=x[here].tolist(), y=y[here].tolist(), mode="markers", name=f"{_short(name, 42)} (n = {here.size})",
+                x=x[here].tolist(), y=y[here].tolist(), mode="markers", name=f"{_short(name, 34)} (n = {here.size})",
                 marker={"color": colour, "symbol": symbol, "size": 7, "line": {"color": BLACK, "width": 0.5}},
                 customdata=found.numbers[here].tolist(), hovertemplate=_("case %(n)s") % {"n": "%{customdata}"}
                 + "<extra></extra>",

@@ -1,7 +1,14 @@
 """A study as arrays: the one way from the database to a result."""
 
-import numpy as np
+import hashlib
+from typing import cast
 
+import numpy as np
+from django.core.cache import cache
+from django.db.models import Count, Max, Min
+
+from readerstudy.images.models import Image
+from readerstudy.images.truth import taxonomy
 from readerstudy.readers.models import Reader
 from readerstudy.results.arrays import StudyTables, TestTable
 from readerstudy.results.tables.answers import answer_table, answers_of, places, question_tables
@@ -15,7 +22,7 @@ from readerstudy.results.tables.responses import responses
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study, Test
 from readerstudy.studies.plan import CERTIFIED_READERS
-from readerstudy.studies.protocol import plan_in_force
+from readerstudy.studies.protocol import frozen, plan_in_force
 
 
 def study_tables(
@@ -45,7 +52,21 @@ def study_tables(
 
 
 def images_to_score(study: Study) -> list[int]:
-    """The ids of every image that a test of the study could have drawn or has drawn, rising."""
+    """The ids of every image that a test of the study could have drawn or has drawn, rising.
+
+    Of an open study this never changes, so it is kept: to find it takes seconds among 100,000 images.
+    """
+    version = frozen(study)
+    if version is None:
+        return _images_to_score(study)
+    sets = Image.objects.filter(image_set__in=study.tests.values("image_set"))
+    known = sets.aggregate(n=Count("pk"), first=Min("pk"), last=Max("pk"))
+    content = f"{study.pk} {version.sha256} {taxonomy().sha256} {known}"
+    key = f"images-to-score-{hashlib.sha256(content.encode()).hexdigest()}"
+    return cast(list[int], cache.get_or_set(key, lambda: _images_to_score(study)))
+
+
+def _images_to_score(study: Study) -> list[int]:
     found: set[int] = set()
     for test in study.tests.select_related("image_set", "study"):
         positives, negatives = images_of(test)

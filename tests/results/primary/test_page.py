@@ -89,8 +89,10 @@ def test_what_is_not_primary_is_labelled(unblinded: Worked, researcher_client: C
     """The preset names the readers' points, the AUC and the specificity as secondary."""
     html = page_of(researcher_client, unblinded)
     roles = re.findall(r'(?s)>([^<>]*)<span class="role">([^<]*)</span>', html)
-    assert [(before.strip(), role) for before, role in roles] == [
+    assert [(text(before).strip(), role) for before, role in roles] == [
         ("Average reader", "secondary"),
+        ("Model, at the average reader's specificity", "exploratory"),
+        ("Model, at the average reader's sensitivity", "exploratory"),
         ("Area under the ROC curve (AUC)", "secondary"),
     ]
     deeper = researcher_client.get(
@@ -121,7 +123,7 @@ def test_an_auc_against_a_stated_value(administrator: User, researcher: User, re
     assert "threshold is chosen" not in shown
     assert "readers" not in shown.split("Decision")[1].split("0.854")[0]
     roles = re.findall(r'<span class="role">([^<]*)</span>', html)
-    assert roles == ["secondary", "exploratory"]  # the plan names the readers' points, not the areas
+    assert roles == ["secondary", "exploratory", "exploratory", "exploratory"]  # the plan names the readers' points
 
 
 def test_without_a_model_there_is_no_decision(opened: Any, researcher_client: Client) -> None:

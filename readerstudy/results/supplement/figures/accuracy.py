@@ -97,6 +97,9 @@ def pooled_roc(
     return figure
 
 
+_FRAME = {"color": BLACK, "width": 1}
+
+
 def pace_figure(test: TestResult, question: QuestionResult, numbers: Supplement) -> go.Figure | None:
     """Seconds (median, quartiles) above and accuracy below, from the first case read to the last."""
     if numbers.pace is None:
@@ -124,6 +127,10 @@ def pace_figure(test: TestResult, question: QuestionResult, numbers: Supplement)
     figure.update_layout(yaxis={"domain": [0, 0.46 if timed else 1]})
     if timed:
         name_y(figure, _("Seconds"), middle=0.77)
-        axis = {**AXIS, "domain": [0.54, 1], "rangemode": "tozero"}
-        figure.update_layout(yaxis2={**axis, "anchor": "x"})
+        figure.update_layout(yaxis2={**AXIS, "domain": [0.54, 1], "rangemode": "tozero", "anchor": "x"})
+        # the x axis below draws the lines of its own panel only
+        for height in (0.54, 1):
+            figure.add_shape(
+                type="line", xref="paper", yref="paper", x0=0, x1=1, y0=height, y1=height, line=_FRAME
+            )  # fmt: skip
     return figure
