@@ -53,7 +53,10 @@ class KeysSerializer(Strict):
     """The keys as they are from now on; `off`: none works."""
 
     off = serializers.BooleanField(default=False)
-    keys = serializers.DictField(child=serializers.CharField(max_length=20), allow_empty=True)
+    # By what they do; an empty one does nothing.
+    keys = serializers.DictField(
+        child=serializers.CharField(max_length=20, trim_whitespace=False, allow_blank=True), allow_empty=True
+    )
 
     def validate_keys(self, value: dict[str, str]) -> dict[str, str]:
         if len(value) > 30 or any(not name.isascii() or len(name) > 30 for name in value):
