@@ -14,11 +14,12 @@ from model_core.taxonomy import Taxonomy
 from readerstudy.accounts.models import User
 from readerstudy.images.models import Confirmation, Image, ImageSet, Modality, Reference
 from readerstudy.readers.models import Profile, Reader
-from readerstudy.readings.models import Answer, Item, Reading
+from readerstudy.readings.models import Answer, Item, Reading, Submission
 from readerstudy.results.arrays import Ints
 from readerstudy.results.benchmark.drawn import BEGIN, PREVALENCE, SITES, Size, decisions, scores
 from readerstudy.scoring.models import ModelVersion, Score
 from readerstudy.studies import drafting, protocol
+from readerstudy.studies.drafts import StageDraft, decision
 from readerstudy.studies.models import Case, CaseImage, Study, Test
 
 AT_ONCE = 10_000
@@ -78,8 +79,8 @@ def _opened(user: User, images: ImageSet, size: Size) -> Study:
         study=study, title="A drawn test", image_set=images, positive_nodes=list(DIAGNOSES[1]),
         negative_nodes=list(DIAGNOSES[0]), sample_size=size.cases,
     )  # fmt: skip
-    asked = drafting.Decision("Biopsy or reassure?", (("Biopsy", True), ("Reassure", False)))
-    drafting.save_test(test, decision=asked, actor=user, from_preset=True)
+    asked = StageDraft(questions=(decision("Biopsy or reassure?", (("Biopsy", True), ("Reassure", False))),))
+    drafting.save_test(test, stages=[asked], actor=user, from_preset=True)
     study.refresh_from_db()
     protocol.open_study(study, actor=user)
     return study
@@ -129,23 +130,38 @@ def _read(study: Study, test: Test, size: Size, rng: np.random.Generator) -> Non
         for r in numbers
         for position, case in enumerate(order[r - 1].tolist())
     ))  # fmt: skip
-    _store(Answer, _answers(test, said, order, rng))
+    _store(Submission, _submissions(test, order, rng))
+    _store(Answer, _answers(test, said, order))
 
 
-def _answers(test: Test, said: Any, order: Ints, rng: np.random.Generator) -> Iterator[Answer]:
+def _submission(item: int) -> uuid.UUID:
+    return uuid.UUID(int=item)
+
+
+def _submissions(test: Test, order: Ints, rng: np.random.Generator) -> Iterator[Submission]:
+    stage = test.stages.get()
+    item = 0
+    for cases in order:
+        took = rng.gamma(4, 2, len(cases)).tolist()
+        for position in range(len(cases)):
+            item += 1
+            shown = BEGIN + timedelta(seconds=10 * position)
+            yield Submission(
+                id=_submission(item), item_id=item, stage=stage, completes=True, shown_at=shown,
+                answered_at=shown + timedelta(seconds=took[position]),
+            )  # fmt: skip
+
+
+def _answers(test: Test, said: Any, order: Ints) -> Iterator[Answer]:
     question = test.questions.get()
     choices = {choice.is_positive: choice.pk for choice in question.choices.all()}
     item = 0
     for decided, cases in zip(said, order.tolist(), strict=True):
-        took = rng.gamma(4, 2, len(cases)).tolist()
-        for position, case in enumerate(cases):
+        for case in cases:
             item += 1
-            shown = BEGIN + timedelta(seconds=10 * position)
             yield Answer(
-                submission_id=uuid.uuid4(), item_id=item, question_id=question.pk,
-                choice_id=choices[bool(decided[case])], client_shown_at=shown,
-                client_answered_at=shown + timedelta(seconds=took[position]),
-            )  # fmt: skip
+                submission_id=_submission(item), question_id=question.pk, choice_id=choices[bool(decided[case])]
+            )
 
 
 def _store(model: type[Model], rows: Iterator[Any]) -> None:
