@@ -81,6 +81,7 @@ def _results_page(request: HttpRequest, study: Study, form: LookForm, status: in
             ("full-set", _("full set")),
             ("order", _("reading order")),
             ("answers", _("answers")),
+            ("responses", _("all responses")),
             ("attributes", _("attributes")),
             ("probabilities", _("class probabilities")),
             ("flow", _("flow")),

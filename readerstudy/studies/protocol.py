@@ -46,7 +46,7 @@ def missing(study: Study, *, models: Collection[str] | None = None) -> list[str]
     if not tests:
         lacking.append(_("Add a test."))
     for test in tests:
-        sentences = [*missing_from_test(test), *_unknown_models(test, models)]
+        sentences = [*missing_from_test(test), *_unknown_models(test, models), *_advice(test, models)]
         lacking += [f"{test.title}: {sentence}" for sentence in sentences]
     return lacking
 
@@ -58,6 +58,13 @@ def _unknown_models(test: Test, models: Collection[str] | None) -> list[str]:
         for arm in test.arms.exclude(model_sha256="")
         if models is not None and arm.model_sha256 not in models
     ]
+
+
+def _advice(test: Test, models: Collection[str] | None) -> list[str]:
+    """Where the installation's models are known, it is also known that none can speak to a reader yet."""
+    if models is None or not test.arms.exclude(advice="none").exists():
+        return []
+    return [_("Advice can be planned but not be shown to readers yet: take it out of the arms.")]
 
 
 # --- what is in force -----------------------------------------------------------------------------------------------

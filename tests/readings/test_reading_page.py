@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from readerstudy.accounts.models import User
 from readerstudy.readers.models import Reader
 from readerstudy.readings.allocation import ensure_readings
-from readerstudy.readings.models import Answer, Reading
+from readerstudy.readings.models import Answer, Reading, Submission
 from tests.browser import Contexts
 from tests.builders import accepted_reader, add_question, open_study
 from tests.readings.browsing import at_case, given, stored
@@ -24,8 +24,8 @@ def test_a_test_is_read_by_keys_to_its_end(page: Page) -> None:
     expect(page).to_have_url(re.compile(r"/done/$"))
     expect(page.get_by_text("All your answers are stored")).to_be_visible()
     assert given() == [1, 2, 1, 2, 1, 2, 1]
-    assert not Answer.objects.filter(client_shown_at=None).exists()
-    assert not Answer.objects.filter(client_answered_at=None).exists()
+    assert not Submission.objects.filter(shown_at=None).exists()
+    assert not Submission.objects.filter(answered_at=None).exists()
 
 
 def test_buttons_answer_too(page: Page) -> None:

@@ -287,6 +287,6 @@ def test_page_and_api_take_as_many_queries_for_many_readers(
 
 def test_every_table_has_a_link(unblinded: Worked, researcher_client: Client) -> None:
     page = researcher_client.get(reverse("results", args=[unblinded.study.pk])).content.decode()
-    assert len(views.SHEETS) == 10
+    assert len(views.SHEETS) == 11
     for name in views.SHEETS:
         assert reverse("results-table", args=[unblinded.study.pk, unblinded.test.pk, name, "csv"]) in page
