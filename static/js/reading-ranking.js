@@ -141,6 +141,7 @@ export function createRanking(list, { label, texts, diagnoses, onChange }) {
 
   input.addEventListener("input", search);
   input.addEventListener("blur", close);
+  window.addEventListener("resize", () => popup.hidden || place());
   input.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
     const open = options.length > 0;
