@@ -86,7 +86,7 @@ class EventsView(ReadingRoomView):
 
 
 class DiagnosesView(ReadingRoomView):
-    """GET: the diagnoses of a ranking question that fit what was typed."""
+    """GET: the diagnoses of a ranking question that fit what was typed; without `q` all of them."""
 
     http_method_names = ("get", "head")
 
@@ -97,5 +97,7 @@ class DiagnosesView(ReadingRoomView):
         question = rankings.filter(pk=int(number)).first() if re.fullmatch("[0-9]{1,18}", number) else None
         if question is None:
             raise Http404
+        if "q" not in request.query_params:
+            return Response({"diagnoses": diagnoses.every(question)})
         found = diagnoses.search(question, request.query_params.get("q", ""))
         return Response({"diagnoses": [{"id": one.id, "name": one.name, "path": one.path} for one in found]})

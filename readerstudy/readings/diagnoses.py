@@ -51,6 +51,17 @@ def search(question: Question, text: str) -> list[Diagnosis]:
     return [Diagnosis(node, name, path_of(node)) for _b, _n, _length, name, node in sorted(found)[:MOST]]
 
 
+def every(question: Question) -> list[dict[str, object]]:
+    """Every diagnosis that the question lets a reader name, with the texts by which `search` finds it: for a page that
+    must search without the network."""
+    allowed = diagnoses_of(question)
+    return [
+        {"id": entry.node, "name": entry.name, "path": path_of(entry.node), "others": list(entry.others)}
+        for entry in _entries()
+        if entry.node in allowed
+    ]
+
+
 def named(question: Question, text: str) -> str | None:
     """The one diagnosis that is called exactly so (by its id, its name or a synonym); None: none is, or several are."""
     allowed = diagnoses_of(question)

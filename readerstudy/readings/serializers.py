@@ -5,7 +5,8 @@ GET  /api/read/<reading>/?item=<case>   an answered case that may be changed, or
 POST /api/read/<reading>/               an answer to one stage (`SubmissionSerializer`): the standing, with "outcome"
 POST /api/read/<reading>/events/        what happened beside the answers (see `events`): {"stored": true, ...}
 GET  /api/read/<reading>/diagnoses/?question=<id>&q=<typed>
-                                        {"diagnoses": [{"id", "name", "path"}, ...]} of a ranking question
+                                        {"diagnoses": [{"id", "name", "path"}, ...]} of a ranking question;
+                                        without q all of them, each with "others": its synonyms without spaces
 
 A refusal is {"code", "detail"} (see `errors`): 400 malformed, 404 unknown, 409 ahead | conflict | locked | not-yet |
 screen, 410 closed | withdrawn. 403 without a code: signed out.
@@ -31,7 +32,8 @@ The standing::
 A case is {"item", "position", "stage": number, "is_last", "is_practice", "pictures": [{"src", "width", "height",
 "modality"}], "facts": [{"name", "value"}], "advice": whether it is to be asked for now, "more_seconds", "given"}; the
 questions are those of `stages` with its number (stages are left out of cases whose arm has nothing to show there).
-`given` is null, but of a case that may be changed: {"submission": what to send as `replaces`, "answers": as above}.
+`given` is null, but of a case that may be changed: {"submission": what to send as `replaces`, "answers": as above,
+"names": {node: its name}}.
 `conduct.seconds` runs anew at each stage.
 """
 
@@ -41,6 +43,7 @@ from typing import Any
 from django.urls import reverse
 from rest_framework import serializers
 
+from readerstudy.images.truth import name_of
 from readerstudy.readings.answering import MOST_CHARACTERS, Given, stored
 from readerstudy.readings.forms import browser_span, browser_time
 from readerstudy.readings.models import Item
@@ -188,7 +191,11 @@ class CaseSerializer(serializers.Serializer):
         if shown.given is None:
             return None
         answers = stored(shown.given.answers.all())
-        return {"submission": str(shown.given.pk), "answers": {str(pk): _plain(one) for pk, one in answers.items()}}
+        return {
+            "submission": str(shown.given.pk),
+            "answers": {str(pk): _plain(one) for pk, one in answers.items()},
+            "names": {node: name_of(node) for one in answers.values() for node in one.nodes or ()},
+        }
 
 
 def _plain(given: Given) -> dict[str, Any]:

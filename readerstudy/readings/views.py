@@ -19,14 +19,14 @@ from readerstudy.accounts.access import signed_in
 from readerstudy.readings import events, recording
 from readerstudy.readings.access import picture_for, reading_for
 from readerstudy.readings.allocation import ensure_readings, may_read_another, next_batch
-from readerstudy.readings.asking import Asked
+from readerstudy.readings.asking import AskedStage, keys_of
 from readerstudy.readings.errors import ReadingsError
 from readerstudy.readings.forms import ScreenForm, SubmissionForm
 from readerstudy.readings.models import Reading, SessionEvent
 from readerstudy.readings.progress import Shown, Standing, screen_check, seen, standing
 from readerstudy.readings.recording import record
-from readerstudy.readings.serializers import standing_data
-from readerstudy.studies.models import Case, Question, Study, Test
+from readerstudy.readings.serializers import case_data, standing_data
+from readerstudy.studies.models import Study, Test
 
 unkept = cache_control(private=True, no_store=True)
 
@@ -113,32 +113,21 @@ def _again(request: HttpRequest, now: Standing) -> HttpResponse:
 
 def _case(request: HttpRequest, now: Standing, shown: Shown, *, refusal: ReadingsError | None = None) -> HttpResponse:
     stage = next(stage for stage in now.stages if stage.pk == shown.stage.pk)
+    forward = _("Next case") if shown.is_last else _("Go on")
     context = {
         "reading": now.reading,
         "now": now,
         "shown": shown,
-        "asked": [Asked.of(question, shown.given) for question in stage.questions.all()],
+        "asked": AskedStage.of(stage, shown.given),
+        "send": forward if shown.given is None else _("Change the answer"),
+        "stages": [AskedStage.of(stage) for stage in now.stages],  # the script takes its questions from there
         "state_json": json.dumps(standing_data(now)),
-        "scripted": _is_plain(now) and shown.given is None,
+        "again_json": json.dumps(None if shown.given is None else case_data(shown)),
+        "keys": keys_of(now.reading, now.stages),
         "submission": uuids.uuid4(),
         "refusal": refusal,
     }
     return render(request, "readings/read.html", context, status=refusal.status if refusal else 200)
-
-
-def _is_plain(now: Standing) -> bool:
-    """Whether the page's script can carry this reading: one stage, buttons only, nothing to be changed or timed."""
-    test = now.reading.test
-    questions = [question for stage in now.stages for question in stage.questions.all()]
-    return (
-        len(now.stages) == 1
-        and test.changes == Test.Changes.NEVER
-        and test.time_limit == Test.Limit.NONE
-        and test.break_every is None
-        and not now.reading.items.filter(case__kind=Case.Kind.PRACTICE).exists()
-        and all(question.kind in (Question.Kind.DECISION, Question.Kind.CLASSES) for question in questions)
-        and all(question.is_required and not question.allows_cannot_assess for question in questions)
-    )
 
 
 @unkept

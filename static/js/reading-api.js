@@ -43,16 +43,30 @@ async function call(address, options) {
   throw new Refused(content.code ?? "absent", content.detail);
 }
 
-export function fetchStanding(address) {
+export function ask(address) {
   return call(address, { headers: { Accept: "application/json" } });
 }
 
-export function sendAnswer(address, answer) {
+// `keepalive`: what is on its way arrives although the page is left.
+export function send(address, content) {
   return call(address, {
     method: "POST",
+    keepalive: true,
     headers: { Accept: "application/json", "Content-Type": "application/json", "X-CSRFToken": token() },
-    body: JSON.stringify(answer),
+    body: JSON.stringify(content),
   });
+}
+
+// A piece of a page, made by the server.
+export async function fetchPiece(address) {
+  let response;
+  try {
+    response = await fetch(address, { cache: "no-store", credentials: "same-origin", signal: AbortSignal.timeout(PATIENCE) });
+  } catch (error) {
+    throw new Unreachable(String(error));
+  }
+  if (!response.ok) throw new Unreachable(String(response.status));
+  return response.text();
 }
 
 // crypto.randomUUID exists on secure origins only; a clinic's own network may have none.

@@ -45,3 +45,14 @@ export function moved(view, dx, dy, frame, picture) {
 export function isEnlarged(view, frame, picture) {
   return view.scale > fitScale(frame, picture) * 1.001;
 }
+
+// The number of columns in which so many pictures of a frame's size come out largest, the smallest of them counted.
+export function columnsFor(frame, pictures) {
+  let best = { columns: 1, scale: 0 };
+  for (let columns = 1; columns <= pictures.length; columns += 1) {
+    const cell = { width: frame.width / columns, height: frame.height / Math.ceil(pictures.length / columns) };
+    const scale = Math.min(...pictures.map((picture) => fitScale(cell, picture)));
+    if (scale > best.scale) best = { columns, scale };
+  }
+  return best.columns;
+}

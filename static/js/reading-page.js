@@ -6,9 +6,9 @@ export function bindPage(root) {
   const form = find("answer");
   const told = find("told");
   const wait = find("wait");
+  const views = [...root.querySelectorAll("[data-view]")];
 
   const say = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
-  const disable = (element, off) => element.setAttribute("aria-disabled", String(off));
   let waiting = 0;
   told.dataset.key = "[]";
 
@@ -32,11 +32,22 @@ export function bindPage(root) {
     return paragraph;
   }
 
+  function fact({ name, value }) {
+    const pair = document.createElement("div");
+    const what = document.createElement("dt");
+    const is = document.createElement("dd");
+    what.textContent = name;
+    is.textContent = value;
+    pair.append(what, is);
+    return pair;
+  }
+
   return {
     form,
     texts,
-    frames: () => [...root.querySelectorAll("[data-frame]")],
-    tools: find("tools"),
+    say,
+    find,
+    template: (stage) => root.querySelector(`template[data-stage="${stage}"]`),
 
     // The place in the test, in every spot that states it.
     place(shown, total, answered) {
@@ -45,17 +56,34 @@ export function bindPage(root) {
       find("announce").textContent = say(texts.announce, values);
       find("passed").max = total;
       find("passed").value = answered;
+      find("practice").hidden = !shown.is_practice;
       document.title = say(texts.title, values);
-      form.elements.item.value = shown.item;
     },
-    describe(image, shown) {
-      image.alt = say(texts.picture, { position: shown.position });
+    facts(shown) {
+      const list = find("facts");
+      list.hidden = shown.facts.length === 0;
+      list.replaceChildren(...shown.facts.map(fact));
+    },
+    name: (shown, index) => ({
+      alt: say(texts.picture, { position: shown.position }),
+      kind: texts[shown.pictures[index].modality] ?? "",
+    }),
+
+    // One of: question, feedback, break.
+    view(name) {
+      const focused = views.some((view) => view.dataset.view !== name && view.contains(document.activeElement));
+      for (const view of views) view.hidden = view.dataset.view !== name;
+      root.dataset.now = name;
+      return focused;
+    },
+    feedback(text) {
+      find("feedback").textContent = text;
     },
 
     // Whether the question can be answered now. Not `disabled`: that would take the focus away at each case.
     ready(is) {
       root.toggleAttribute("data-ready", is);
-      for (const choice of form.querySelectorAll(".choice")) disable(choice, !is);
+      for (const choice of form.querySelectorAll("button.choice")) choice.setAttribute("aria-disabled", String(!is));
     },
 
     // A picture that is there at once needs no word; a slow one does.
@@ -70,8 +98,44 @@ export function bindPage(root) {
     },
 
     scale({ percent, enlarged }) {
-      find("scale").textContent = `${percent} %`;
+      for (const place of root.querySelectorAll("[data-scale]")) place.textContent = `${percent} %`;
       find("pans").hidden = !enlarged;
+    },
+
+    // The time that is left, in minutes and seconds; null: no limit now. `mayAsk`: for more of it.
+    clock(left, { warns = false, mayAsk = false } = {}) {
+      find("clock").hidden = left === null;
+      if (left === null) return;
+      const text = `${Math.floor(left / 60)}:${String(left % 60).padStart(2, "0")}`;
+      if (find("left").textContent !== text) find("left").textContent = text;
+      find("more-time").hidden = !mayAsk;
+      const says = left === 0 ? texts.timeUp : warns ? texts.timeShort : "";
+      if (find("time-told").textContent !== says) find("time-told").textContent = says;
+    },
+
+    // The answer before, if it may be changed: a button that is always at its place.
+    undo(item) {
+      const button = find("undo");
+      if (!button) return;
+      button.setAttribute("aria-disabled", String(!item));
+      const text = item ? say(texts.undo, { position: item.position }) : texts.noUndo;
+      button.setAttribute("aria-label", text);
+      button.title = text;
+      if (item) button.href = `${root.dataset.page}?item=${item.item}`;
+      else button.removeAttribute("href");
+    },
+
+    // The keys as the reader has them, where they are written on the answers.
+    keys({ off, keys }) {
+      root.toggleAttribute("data-keys-off", off);
+      const named = (key) => (key === "cannot" ? keys.cannot : keys[`answer-${key}`]) ?? key;
+      for (const choice of form.querySelectorAll("[data-key]")) {
+        const key = named(choice.dataset.key);
+        const sign = choice.closest(".choice").querySelector("kbd");
+        if (sign) sign.textContent = key.toUpperCase();
+        if (off) choice.removeAttribute("aria-keyshortcuts");
+        else choice.setAttribute("aria-keyshortcuts", key);
+      }
     },
 
     // Everything that there is to tell: {text, bad, action, link}, none by default.

@@ -17,17 +17,17 @@ async function fetchPicture({ src, width, height }) {
   return image;
 }
 
-function letGo(images) {
-  for (const image of images) if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
+function letGo(image) {
+  if (image.src.startsWith("blob:")) URL.revokeObjectURL(image.src);
 }
 
 export function createPictures() {
-  const held = new Map(); // item -> promise of decoded images
+  const held = new Map(); // address -> promise of a decoded image
 
-  function put(item, promise) {
-    held.set(item, promise);
+  function put(src, promise) {
+    held.set(src, promise);
     promise.catch(() => {
-      if (held.get(item) === promise) held.delete(item); // so that the next call tries again
+      if (held.get(src) === promise) held.delete(src); // so that the next call tries again
     });
     return promise;
   }
@@ -35,18 +35,18 @@ export function createPictures() {
   return {
     // The pictures of a case, decoded. Asked for twice, fetched once.
     load(shown) {
-      return held.get(shown.item) ?? put(shown.item, Promise.all(shown.pictures.map(fetchPicture)));
+      return Promise.all(shown.pictures.map((one) => held.get(one.src) ?? put(one.src, fetchPicture(one))));
     },
     // Pictures that the page came with.
-    take(item, images) {
-      return put(item, Promise.all(images.map((image) => image.decode().then(() => image))));
+    take(images) {
+      for (const image of images) put(image.getAttribute("src"), image.decode().then(() => image));
     },
     // Let go of every other case's pictures.
     keepOnly(cases) {
-      const kept = new Set(cases.filter(Boolean).map((shown) => shown.item));
-      for (const [item, promise] of held) {
-        if (kept.has(item)) continue;
-        held.delete(item);
+      const kept = new Set(cases.filter(Boolean).flatMap((shown) => shown.pictures.map((one) => one.src)));
+      for (const [src, promise] of held) {
+        if (kept.has(src)) continue;
+        held.delete(src);
         promise.then(letGo, () => {});
       }
     },

@@ -6,7 +6,8 @@ const STEP = 1.25; // of one press on + or -
 const DOUBLE_TAP = { milliseconds: 350, pixels: 24 };
 
 // onChange({percent, enlarged}) is told of every change; percent is of one picture pixel to one screen pixel.
-export function createViewer(frame, onChange) {
+// Where the protocol does not let the picture be enlarged (`mayZoom`), it is always shown whole.
+export function createViewer(frame, { mayZoom, onChange }) {
   let image = null;
   let picture = null;
   let view = null;
@@ -47,16 +48,18 @@ export function createViewer(frame, onChange) {
       if (there()) set(fitted(box(), picture), true);
     },
     to(scale, point = centre()) {
-      if (there()) set(zoomed(view, scale, point, box(), picture, ratio()), false);
+      if (mayZoom && there()) set(zoomed(view, scale, point, box(), picture, ratio()), false);
     },
     by(factor, point) {
       if (there()) viewer.to(view.scale * factor, point);
     },
     larger: () => viewer.by(STEP),
     smaller: () => viewer.by(1 / STEP),
-    // Between the whole picture and one picture pixel on one screen pixel.
+    // One picture pixel on one screen pixel.
+    full: () => viewer.to(fullScale(ratio())),
+    // Between the whole picture and full size.
     toggle() {
-      if (whole) viewer.to(fullScale(ratio()));
+      if (whole) viewer.full();
       else viewer.fit();
     },
     // Between the whole picture and a closer look at `point`.
@@ -79,7 +82,7 @@ export function createViewer(frame, onChange) {
     if (whole) viewer.fit();
     else viewer.move(0, 0);
   }).observe(frame);
-  followPointers(frame, viewer);
+  if (mayZoom) followPointers(frame, viewer);
   return viewer;
 }
 

@@ -1,38 +1,91 @@
-// The reading page, with script: the next case is loaded ahead, an answer is sent while the reader goes on, and a
-// failed one is sent again under the same id. Without this file the page is a plain form.
+// The reading page, with script: the next case is loaded ahead, an answer is stored in this browser and sent while the
+// reader goes on, and sent again under the same id until the server has it. Without this file the page is a plain form.
 
-import { Refused, SignedOut, fetchStanding, newSubmission, sendAnswer } from "./reading-api.js";
+import { createAdvice } from "./reading-advice.js";
+import { Refused, SignedOut, ask, newSubmission, send } from "./reading-api.js";
+import { createLimit, createWatch } from "./reading-clock.js";
+import { createForm } from "./reading-form.js";
+import { createFrames } from "./reading-frames.js";
+import { createHelp } from "./reading-help.js";
 import { listenToKeys } from "./reading-keys.js";
 import { createSender } from "./reading-outbox.js";
 import { bindPage } from "./reading-page.js";
 import { createPictures } from "./reading-pictures.js";
-import { adopt, answer, begin, delivered, isOver } from "./reading-state.js";
-import { createViewer } from "./reading-viewer.js";
+import { prepare } from "./reading-search.js";
+import * as states from "./reading-state.js";
+import { openOutbox } from "./reading-store.js";
 
 const BETWEEN_ANSWERS = 500; // milliseconds: a double click or press must not answer the next case
 const PICTURE_AGAIN = 3_000;
+const MOST_SECONDS = 3_600; // that are asked for at once
 
 const root = document.querySelector("[data-reading]");
-if (root) start(root);
+if (root) void start(root);
 
-function start(root) {
-  const { api, page: address, done, signIn } = root.dataset;
+async function start(root) {
+  const { api, events, diagnoses, page: address, done, signIn } = root.dataset;
   const page = bindPage(root);
+  const { texts } = page;
+  const outbox = await openOutbox();
   const pictures = createPictures();
-  let state = begin(JSON.parse(root.dataset.state));
-  let viewers = [];
-  let active = null; // the viewer that keys and buttons move
-  let onScreen = null; // the item whose pictures are shown, or being loaded to be shown
-  let shownAt = null; // when they were painted; null: the question cannot be answered yet
+  const watch = createWatch();
+  const advice = createAdvice(page.find("advice"), texts);
+  const taken = new Set(); // the cases before which a break was suggested and answered
+  const lists = new Map(); // question id -> promise of its diagnoses
+  const own = (entry) => entry.reading === api;
+  let state = await first();
+  let onScreen = null; // what is shown, or being loaded to be shown: `keyOf` a subject
+  let pictured = null; // the case whose pictures are in the frames
+  let laid = false; // whether the frames hold them as viewers do
+  let isPainted = false; // only then can the question be answered
   let answeredAt = -Infinity;
   let trouble = null; // why answers wait
   let note = null; // what became of an answer
   let noPicture = false;
 
+  const stageOf = (shown) => state.stages.find((stage) => stage.stage === shown.stage);
+  const sources = (shown) => shown?.pictures.map((one) => one.src).join(" ");
+
+  async function first() {
+    const waiting = (await outbox.all()).filter((entry) => own(entry) && entry.made).map((entry) => entry.made);
+    const again = JSON.parse(root.dataset.again);
+    const begun = states.begin(JSON.parse(root.dataset.state), { outbox: waiting, again });
+    return { ...begun, dismissed: sessionStorage.getItem(`${api}dismissed`) };
+  }
+
+  const help = createHelp(page.find("help"), {
+    onChange(keys) {
+      page.keys(keys);
+      report("keys-changed", keys);
+    },
+  });
+  const form = createForm(page.form, { templates: page.template, texts, diagnoses: listOf });
+  const frames = createFrames({
+    light: page.find("light"),
+    tools: page.find("tools"),
+    picker: page.find("picker"),
+    mayZoom: state.conduct.zoom,
+    name: page.name,
+    onScale: page.scale,
+    onZoom: watch.zoomed,
+  });
+  const limit = createLimit(`${api}limit`, {
+    onTick: ({ left, warns }) => page.clock(left, { warns, mayAsk: warns && state.conduct.time_limit === "hard" }),
+    onUp: () => state.conduct.time_limit === "hard" && give(null, { late: true }),
+  });
+
+  function listOf(question) {
+    if (!lists.has(question.id)) {
+      const list = ask(`${diagnoses}?question=${question.id}`).then((reply) => prepare(reply.diagnoses));
+      lists.set(question.id, list);
+      list.catch(() => lists.delete(question.id));
+    }
+    return lists.get(question.id);
+  }
+
   // --- render ---------------------------------------------------------------------------------------------------
 
   function tell() {
-    const { texts } = page;
     const notes = [];
     if (trouble && state.outbox.length > 0) {
       const link = trouble instanceof SignedOut ? { href: signIn, text: texts.signIn } : null;
@@ -40,102 +93,161 @@ function start(root) {
       const text = `${page.waitingText(state.outbox.length)} ${why}`;
       notes.push({ text, bad: true, link, action: { text: texts.sendNow, run: sender.run } });
     }
+    if (!outbox.durable) notes.push({ text: texts.inMemory });
     if (noPicture) notes.push({ text: texts.noPicture, bad: true, action: { text: texts.tryNow, run: refresh } });
     if (note) notes.push({ text: note });
     page.tell(notes);
   }
 
+  // What belongs on the screen: {view, shown}, with `told` of a practice case; null: nothing until the server speaks.
+  function subject() {
+    if (state.again) return { view: "question", shown: state.again };
+    const told = states.feedbackDue(state);
+    if (told) return { view: "feedback", shown: { ...told, stage: 0 }, told };
+    if (!state.current) return null;
+    return { view: states.breakDue(state, state.current, taken) ? "break" : "question", shown: state.current };
+  }
+  const keyOf = ({ view, shown }) => [view, shown.item, shown.stage, shown === state.again].join(" ");
+
   function render() {
     tell();
-    if (isOver(state)) return void location.replace(done);
-    if (!state.current) {
-      onScreen = null;
-      hold();
-      page.loading(true, page.texts.sending);
-    } else if (state.current.item !== onScreen) {
-      void show(state.current);
-    } else if (shownAt) {
-      ahead();
-    }
+    page.undo(states.changeableBefore(state));
+    const way = states.wayOut(state);
+    if (way) return void location.replace(way === "done" ? done : address);
+    const next = subject();
+    const key = next && keyOf(next);
+    if (key === onScreen) return void (next ? isPainted && ahead() : page.loading(true, texts.sending));
+    onScreen = key;
+    rest();
+    if (!next) return wait();
+    void show(next);
   }
 
-  function hold() {
-    shownAt = null;
+  // No question is open.
+  function rest() {
+    isPainted = false;
     page.ready(false);
-    for (const viewer of viewers) viewer.clear();
+    watch.stop();
+    limit.stop();
+    page.clock(null);
   }
 
-  async function show(shown) {
-    onScreen = shown.item;
-    pictures.keepOnly([state.current, state.next]);
-    if (viewers.length > 0) hold();
-    page.ready(false);
-    page.place(shown, state.total, shown.position - 1);
+  // For the server: what comes next is not known here. The pictures stay if it will be of the same case.
+  function wait() {
+    const last = state.outbox.at(-1);
+    if (!last || (last.is_last && !last.is_practice)) clear();
+    page.loading(true, texts.sending);
+  }
+
+  function clear() {
+    frames.clear();
+    pictured = null;
+  }
+
+  function show(next) {
+    if (next.view === "question") return showCase(next.shown);
+    page.loading(false);
+    if (next.view === "feedback") void showFeedback(next.told);
+    else clear();
+    if (next.view === "break") page.place(next.shown, state.total, next.shown.position - 1);
+    if (page.view(next.view)) page.find(next.view === "break" ? "break-go" : "feedback-go").focus();
+    ahead();
+  }
+
+  async function showCase(shown) {
+    const key = onScreen;
+    page.place(shown, state.total, state.again ? state.answered : shown.position - 1);
+    page.facts(shown);
+    page.find("leave-it").hidden = !state.again;
+    form.bring(stageOf(shown), shown.given);
+    form.name(state.again ? texts.change : shown.is_last ? texts.nextCase : texts.goOn);
+    page.keys(help.keys());
+    if (page.view("question")) form.focusFirst();
+    pictures.keepOnly([shown, state.current, state.next]);
     page.loading(true);
-    const images = await pictures.load(shown).catch(() => null);
-    if (onScreen !== shown.item) return;
-    if (!images) return pictureFailed();
-    lay(images, shown);
+    const [images, isAdvised] = await Promise.all([lay(shown, key), advice.show(shown)]);
+    if (onScreen !== key || !isAdvised) return;
+    if (!images) return pictureFailed(key);
     noPicture = false;
     page.loading(false);
     await painted();
-    if (onScreen !== shown.item) return;
-    shownAt = new Date().toISOString();
-    setTimeout(() => onScreen === shown.item && page.ready(true), BETWEEN_ANSWERS - (performance.now() - answeredAt));
+    if (onScreen !== key) return;
+    isPainted = true;
+    watch.start();
+    const { seconds } = state.conduct;
+    if (seconds && !state.again) limit.start(`${shown.item} ${shown.stage}`, seconds + shown.more_seconds);
+    setTimeout(() => onScreen === key && page.ready(true), BETWEEN_ANSWERS - (performance.now() - answeredAt));
     tell();
     ahead();
   }
 
-  function lay(images, shown) {
-    const frames = page.frames();
-    while (frames.length < images.length) {
-      frames.push(frames[0].cloneNode(false));
-      frames[0].after(frames[frames.length - 1]);
+  // The pictures of this case into the frames, if they are not there; null if they cannot be loaded.
+  async function lay(shown, key) {
+    const isThere = sources(shown) === sources(pictured);
+    if (!isThere) clear();
+    const images = await pictures.load(shown).catch(() => null);
+    if (!images || onScreen !== key) return images;
+    if (!isThere || !laid) frames.lay(images, shown);
+    pictured = shown;
+    laid = true;
+    return images;
+  }
+
+  async function showFeedback(told) {
+    const key = onScreen;
+    page.feedback(told.text);
+    if (pictured?.item === told.item) return;
+    clear();
+    try {
+      const { again } = await ask(`${api}?item=${told.item}`);
+      if (onScreen === key) await lay(again, key);
+    } catch {
+      // The text is the feedback; the picture is seen when it can be.
     }
-    for (const frame of frames.splice(images.length)) frame.remove();
-    if (viewers.length !== images.length || viewers.some((viewer, index) => viewer.frame !== frames[index])) {
-      viewers = frames.map((frame) => createViewer(frame, (scale) => page.scale(scale)));
-      viewers.forEach((viewer) => viewer.frame.addEventListener("pointerdown", () => (active = viewer)));
-      active = viewers[0];
-    }
-    page.tools.hidden = false;
-    images.forEach((image, index) => {
-      page.describe(image, shown);
-      viewers[index].show(image);
-    });
   }
 
   function ahead() {
-    if (state.next) pictures.load(state.next).catch(() => {}); // asked for again when it is needed
+    const { next, current } = state;
+    for (const shown of [current, next]) if (shown) pictures.load(shown).catch(() => {}); // asked for again in need
+    const rankings = state.stages.flatMap((stage) => stage.questions).filter((one) => one.kind === "ranking");
+    for (const question of rankings) listOf(question).catch(() => {});
   }
 
-  function pictureFailed() {
+  function pictureFailed(key) {
     noPicture = true;
-    const item = onScreen;
     onScreen = null;
     page.loading(false);
     tell();
     // Perhaps the case is no longer ours to see: answered elsewhere, or the study closed.
-    setTimeout(() => onScreen === null && state.current?.item === item && refresh(), PICTURE_AGAIN);
+    setTimeout(() => onScreen === null && subject() && keyOf(subject()) === key && refresh(), PICTURE_AGAIN);
   }
 
   // --- the server -----------------------------------------------------------------------------------------------
 
   const sender = createSender({
-    first: () => state.outbox[0],
-    post: (made) => sendAnswer(api, made),
-    onReply(made, reply) {
+    outbox,
+    own,
+    post({ address, made, body }) {
+      if (!made) return send(address, body);
+      const { is_last: _last, is_practice: _practice, ...sent } = made;
+      return send(address, sent);
+    },
+    onReply(entry, reply) {
       trouble = null;
-      state = adopt(delivered(state, made.submission), reply);
-      if (reply.outcome === "already-answered") note = page.texts.already;
+      if (!own(entry) || !entry.made) return;
+      state = states.adopt(states.delivered(state, entry.id), reply);
+      if (reply.outcome === "already-answered") note = texts.already;
       render();
     },
-    async onRefusal(made, refusal) {
+    async onRefusal(entry, refusal) {
       if (refusal.code === "absent") throw refusal; // another account is signed in: keep it
+      if (!own(entry) || !entry.made) return;
+      if (refusal.code === "screen") location.replace(address);
+      if (refusal.code === "screen" || refusal.code === "not-yet") throw refusal; // its time comes
       trouble = null;
-      state = delivered(state, made.submission);
-      if (refusal.code === "closed" || refusal.code === "withdrawn") return leave();
-      note = `${page.texts.refused} ${refusal.message}`;
+      state = states.delivered(state, entry.id);
+      if (refusal.code === "closed" || refusal.code === "withdrawn") return void leave();
+      note = `${texts.refused} ${refusal.message}`;
       await refresh();
     },
     onTrouble(error) {
@@ -144,6 +256,16 @@ function start(root) {
     },
   });
 
+  async function enqueue(entry) {
+    await outbox.add({ reading: api, ...entry });
+    tell();
+    await sender.run();
+  }
+
+  function report(kind, detail, item = null) {
+    void enqueue({ id: newSubmission(), address: events, body: { kind, detail, ...(item ? { item } : {}) } });
+  }
+
   function leave() {
     state = { ...state, outbox: [] };
     location.replace(address); // the server says what there is to say
@@ -151,7 +273,7 @@ function start(root) {
 
   async function refresh() {
     try {
-      state = adopt(state, await fetchStanding(api));
+      state = states.adopt(state, await ask(api));
     } catch (error) {
       if (error instanceof Refused && error.code === "closed" && state.outbox.length === 0) return leave();
       // Otherwise we go on with what we know.
@@ -159,43 +281,138 @@ function start(root) {
     render();
   }
 
+  // Another tab of this browser has added answers, or had them stored.
+  async function follow() {
+    const waiting = (await outbox.all({ withUnsaved: true })).filter((entry) => own(entry) && entry.made);
+    const ids = new Set(waiting.map((entry) => entry.id));
+    const isLess = state.outbox.some((made) => !ids.has(made.submission));
+    state = states.withOutbox(state, waiting.map((entry) => entry.made));
+    if (isLess) await refresh();
+    else render();
+  }
+
+  // --- what the reader does -------------------------------------------------------------------------------------
+
+  function give(submitter, { late = false } = {}) {
+    const isOpen = isPainted && (late || root.hasAttribute("data-ready"));
+    if (!isOpen) return;
+    const { answers, missing } = form.read(submitter);
+    if (missing && !late) {
+      note = page.say(texts.needsAnswer, { question: missing.text });
+      tell();
+      return form.focusOn(missing);
+    }
+    answeredAt = performance.now();
+    note = null;
+    page.forget();
+    state = states.answer(state, { submission: newSubmission(), answers, ...watch.told(), ...(late ? { late } : {}) });
+    const made = state.outbox.at(-1);
+    void enqueue({ id: made.submission, address: api, made });
+    render();
+  }
+
+  async function undo() {
+    const target = states.changeableBefore(state);
+    if (!target) return;
+    try {
+      const { again } = await ask(`${api}?item=${target.item}`);
+      if (!again.given) return;
+      state = states.look(state, again);
+      note = null;
+    } catch {
+      note = texts.noChange;
+    }
+    render();
+  }
+
+  function leaveIt() {
+    if (!state.again) return;
+    state = states.look(state, null);
+    render();
+  }
+
+  function goOn() {
+    state = states.dismiss(state);
+    sessionStorage.setItem(`${api}dismissed`, state.dismissed);
+    render();
+  }
+
+  let breakSince = null;
+  function takeBreak() {
+    breakSince = performance.now();
+    page.find("break-take").hidden = true;
+    page.find("break-go").focus();
+  }
+  function endBreak() {
+    const { item } = state.current;
+    taken.add(item);
+    report("break", { seconds: breakSince === null ? 0 : Math.round((performance.now() - breakSince) / 1000) }, item);
+    breakSince = null;
+    page.find("break-take").hidden = false;
+    render();
+  }
+
+  function moreTime() {
+    if (page.find("more-time").hidden || page.find("clock").hidden) return;
+    const seconds = Math.min(state.conduct.seconds, MOST_SECONDS);
+    limit.more(seconds);
+    report("more-time", { seconds }, state.current.item);
+  }
+
+  const acts = {
+    cannot: () => isPainted && root.hasAttribute("data-ready") && form.press("cannot"),
+    undo,
+    larger: frames.larger,
+    smaller: frames.smaller,
+    fit: frames.fit,
+    full: frames.full,
+    picture: frames.next,
+    layout: frames.toggleLayout,
+    time: moreTime,
+    help: help.open,
+  };
+
+  listenToKeys({
+    keys: help.keys,
+    act(action) {
+      const digit = /^answer-(\d)$/.exec(action)?.[1];
+      if (!digit) return acts[action]();
+      if (root.dataset.now === "question" && root.hasAttribute("data-ready")) form.press(digit);
+    },
+    step: frames.step,
+    send() {
+      if (root.dataset.now === "feedback") goOn();
+      else if (root.dataset.now === "question") form.send();
+    },
+    leave: leaveIt,
+  });
+
   // --- events ---------------------------------------------------------------------------------------------------
 
   page.form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (!root.hasAttribute("data-ready") || !shownAt || !state.current) return;
-    const answers = answersOf(page.form, event.submitter);
-    if (!answers) return;
-    answeredAt = performance.now();
-    note = null;
-    const made = { submission: newSubmission(), answers, shownAt, answeredAt: new Date().toISOString() };
-    state = answer(state, made);
-    page.form.reset();
-    page.forget();
-    void sender.run();
-    render();
+    give(event.submitter);
   });
-
-  listenToKeys({
-    answer(key) {
-      const element = keyed(page.form, key);
-      if (!root.hasAttribute("data-ready") || !element) return;
-      if (element.type === "radio") element.checked = true;
-      else page.form.requestSubmit(element);
-    },
-    step: (right, down) => active?.step(right, down),
-    larger: () => active?.larger(),
-    smaller: () => active?.smaller(),
-    fit: () => active?.fit(),
-  });
-
-  page.tools.addEventListener("click", (event) => {
+  page.find("tools").addEventListener("click", (event) => {
     const { zoom, pan } = event.target.closest("button")?.dataset ?? {};
-    const [right, down] = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] }[pan] ?? [0, 0];
-    if (pan) active?.step(right, down);
-    if (zoom) ({ in: active?.larger, out: active?.smaller, toggle: active?.toggle })[zoom]?.();
+    const way = { left: [-1, 0], right: [1, 0], up: [0, -1], down: [0, 1] }[pan];
+    if (way) frames.step(...way);
+    if (zoom) ({ in: frames.larger, out: frames.smaller, toggle: frames.toggle })[zoom]?.();
   });
+  const onClick = (name, act) =>
+    page.find(name)?.addEventListener("click", (event) => {
+      event.preventDefault();
+      act();
+    });
+  onClick("undo", undo);
+  onClick("leave-it", leaveIt);
+  onClick("feedback-go", goOn);
+  onClick("break-take", takeBreak);
+  onClick("break-go", endBreak);
+  onClick("more-time", moreTime);
+  onClick("open-help", help.open);
 
+  outbox.changed(follow);
   window.addEventListener("online", sender.run);
   window.addEventListener("pageshow", (event) => event.persisted && refresh());
   document.addEventListener("visibilitychange", () => {
@@ -204,34 +421,15 @@ function start(root) {
     void refresh();
   });
   window.addEventListener("beforeunload", (event) => {
-    if (state.outbox.length > 0) event.preventDefault();
+    if (state.outbox.length > 0 && (trouble || !outbox.durable)) event.preventDefault();
   });
 
   // The case that the page came with: its pictures are in the document already.
-  const images = [...root.querySelectorAll("[data-frame] img")];
-  if (images.length > 0) pictures.take(state.current.item, images);
+  history.replaceState(null, "", address);
+  pictured = JSON.parse(root.dataset.again) ?? JSON.parse(root.dataset.state).current;
+  pictures.take([...root.querySelectorAll("[data-frame] img")]);
   render();
-}
-
-// {question: {choice}} of a form, with the button that sends it; null while a question is unanswered.
-function answersOf(form, submitter) {
-  const data = new FormData(form);
-  if (submitter?.name) data.set(submitter.name, submitter.value);
-  const answers = {};
-  for (const [name, value] of data) {
-    const question = /^question-(\d+)$/.exec(name)?.[1];
-    if (question) answers[question] = { choice: Number(value) };
-  }
-  return Object.keys(answers).length > 0 ? answers : null;
-}
-
-// What key `n` stands for: a button, or a radio of the first question that is not answered yet.
-function keyed(form, n) {
-  for (const question of form.querySelectorAll(".question")) {
-    if (question.querySelector("input:checked")) continue;
-    return question.querySelector(`[data-key="${n}"]`);
-  }
-  return null;
+  void sender.run();
 }
 
 function painted() {

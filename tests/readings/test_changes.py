@@ -174,7 +174,7 @@ def test_the_api_shows_an_answered_case_again(client: Client, until_end: Reading
     again = client.get(api, {"item": str(item.uuid)}).json()["again"]
     (question, choice) = choices_of(until_end, 2).popitem()
     assert again["given"] == {
-        "submission": str(last(until_end, 1)), "answers": {str(question): {"choice": choice}},
+        "submission": str(last(until_end, 1)), "answers": {str(question): {"choice": choice}}, "names": {},
     }  # fmt: skip
     assert client.get(again["pictures"][0]["src"]).status_code == 200
     for stranger in (item_at(until_end, 5).uuid, uuid.uuid4(), "x"):

@@ -45,7 +45,8 @@ def test_the_page_shows_one_case_its_question_and_the_place(reader_client: Clien
     assert response["Cache-Control"] == "private, no-store"
     assert "2 of 7" in content
     assert "What would you do?" in content
-    assert re.findall(r'data-key="(\d)"', content) == ["1", "2"]
+    form, _dash, _templates = content.partition("<template")  # from which the script takes the questions of a stage
+    assert re.findall(r'data-key="(\d)"', form) == ["1", "2"]
     assert re.findall(r'<img src="([^"]+)"', content) == [picture(item_at(reading, 2))]
     assert fields(response)["item"] == str(item_at(reading, 2).uuid)
 

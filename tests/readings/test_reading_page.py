@@ -24,8 +24,14 @@ def test_a_test_is_read_by_keys_to_its_end(page: Page) -> None:
     expect(page).to_have_url(re.compile(r"/done/$"))
     expect(page.get_by_text("All your answers are stored")).to_be_visible()
     assert given() == [1, 2, 1, 2, 1, 2, 1]
-    assert not Submission.objects.filter(shown_at=None).exists()
-    assert not Submission.objects.filter(answered_at=None).exists()
+    told = Submission.objects.order_by("item__position")
+    assert len(told) == 7
+    for submission in told:
+        assert submission.shown_at is not None
+        assert submission.touched_at is not None
+        assert submission.answered_at is not None
+        assert submission.shown_at <= submission.touched_at <= submission.answered_at
+        assert (submission.hidden_ms, submission.zoomed, submission.is_late) == (0, False, False)
 
 
 def test_buttons_answer_too(page: Page) -> None:
@@ -104,8 +110,22 @@ def test_back_writes_nothing_and_shows_the_current_case(page: Page) -> None:
     assert given() == [1, 2]
 
 
-def test_a_second_tab_writes_nothing_twice(page: Page) -> None:
+def test_a_second_tab_follows_and_writes_nothing_twice(page: Page) -> None:
     second = page.context.new_page()
+    second.goto(page.url)
+    at_case(second, 1)
+    page.keyboard.press("1")
+    at_case(page, 2)
+    at_case(second, 2)  # it hears that the answer was stored
+    second.keyboard.press("2")
+    at_case(second, 3)
+    at_case(page, 3)
+    stored(2)
+    assert given() == [1, 2]
+
+
+def test_two_devices_at_one_case_write_one_answer(page: Page, contexts: Contexts, reader: Reader) -> None:
+    second = contexts(reader.user).new_page()
     second.goto(page.url)
     at_case(second, 1)
     page.keyboard.press("1")
@@ -182,7 +202,7 @@ def test_several_questions_are_answered_by_keys_and_enter(contexts: Contexts, ad
     assert list(Answer.objects.order_by("question").values_list("choice__label", flat=True)) == [
         "Reassure the patient", "Cannot say",
     ]  # fmt: skip
-    assert page.locator("input:checked").count() == 0
+    assert page.locator("[data-answer] input:checked").count() == 0
     answer(reading, 2)  # on another device
     page.get_by_label("Biopsy or treat").check()
     page.get_by_label("Benign").check()

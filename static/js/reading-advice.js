@@ -1,0 +1,54 @@
+// What an arm gives beside the picture, asked for when its stage is due and not before: a piece of a page, by the
+// address that the case names (`advice_src`). The questions wait for it.
+
+import { fetchPiece } from "./reading-api.js";
+
+const AGAIN = 3_000; // milliseconds
+
+export function createAdvice(slot, texts) {
+  let wanted = null; // the address that is asked for, or shown
+
+  async function bring(address) {
+    const page = new DOMParser().parseFromString(await fetchPiece(address), "text/html");
+    const images = [...page.querySelectorAll("img")];
+    await Promise.all(images.map((image) => decoded(image.getAttribute("src"))));
+    return [...page.body.childNodes];
+  }
+
+  return {
+    // Resolves to true when the advice of this case is there, to false when another case has taken its place.
+    async show(shown) {
+      if (!shown.advice) {
+        wanted = null;
+        slot.hidden = true;
+        slot.replaceChildren();
+        return true;
+      }
+      if (wanted === shown.advice_src && !slot.dataset.waits) return true;
+      wanted = shown.advice_src;
+      slot.hidden = false;
+      slot.dataset.waits = "";
+      slot.textContent = texts.adviceWaits;
+      for (;;) {
+        try {
+          const pieces = await bring(shown.advice_src);
+          if (wanted !== shown.advice_src) return false;
+          delete slot.dataset.waits;
+          slot.replaceChildren(...pieces);
+          return true;
+        } catch {
+          if (wanted !== shown.advice_src) return false;
+          slot.textContent = texts.noAdvice;
+          await new Promise((resolve) => setTimeout(resolve, AGAIN));
+          if (wanted !== shown.advice_src) return false;
+        }
+      }
+    },
+  };
+}
+
+async function decoded(src) {
+  const image = new Image();
+  image.src = src;
+  await image.decode();
+}
