@@ -6,7 +6,7 @@ A picture that cannot be used is a `Failure` with its reason and a row of NaN; i
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from model_core.checkpoint import CheckpointError, CheckpointMetadata
 from model_core.inference.decoding import decoded_batches
 from model_core.inference.folding import fold
 from model_core.inference.lanes import Lanes
-from model_core.inference.pixels import InputScaling
+from model_core.inference.pixels import InputScaling, UnscaledInput
 from model_core.inference.precision import PRECISIONS, choose_precision, find_device
 from model_core.network import InceptionV3, restore_network
 from model_core.taxonomy import TrainingClass
@@ -78,13 +78,15 @@ class Classifier:
         self.precision = precision
         self.exact = exact
         self.preprocessing = Preprocessing.from_json(metadata.preprocessing)
-        if not exact:
-            fold(network)
-        dtype = PRECISIONS[precision]
-        self._scaled = InputScaling(self.preprocessing, device, dtype)
-        self._last_layer = network.fc.to(device)
-        network.fc = nn.Identity()  # stays in float32, whatever the precision
-        self._network = network.eval().to(device=device, dtype=dtype, memory_format=torch.channels_last)
+        self._input: Callable[[NDArray[np.uint8]], torch.Tensor]
+        if exact:
+            self._input = InputScaling(self.preprocessing, device)
+        else:
+            fold(network, self.preprocessing, PRECISIONS[precision])
+            self._input = UnscaledInput(device, PRECISIONS[precision])
+        self._last_layer = network.fc.to(device)  # stays in float32, whatever the precision
+        network.fc = nn.Identity()
+        self._network = network.eval().to(device=device, memory_format=torch.channels_last)
 
     @classmethod
     def load(
@@ -94,8 +96,8 @@ class Classifier:
 
         device: "cpu", "cuda", ...; by default a GPU where there is one.
         precision: "float32" by name is the reference: the network layer by layer, pictures decoded in full. By default
-        ("auto") what is fastest within 0.02 of it: bfloat16 where the device has instructions for it, else float16 on a
-        GPU and float32 on a processor, with folded batch norms, and large JPEG files decoded at reduced size.
+        ("auto") what is fastest within 0.02 of it: float16 on a GPU, bfloat16 on a processor that has instructions for
+        it, else float32, with folded batch norms, and large JPEG files decoded at reduced size.
         Raises: CheckpointError for a file that is not a whole checkpoint or a device or precision that is not there.
         """
         state, metadata = checkpoint.load(path)
@@ -139,7 +141,7 @@ class Classifier:
     def _probabilities(self, share: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.float32]]:
         """n pictures of (size, size, 3) -> n of (k,)."""
         with torch.inference_mode():
-            features = self._network.features(self._scaled(np.stack(share)))
+            features = self._network.features(self._input(np.stack(share)))
             logits = self._last_layer(features.float())
             probabilities: NDArray[np.float32] = torch.softmax(logits, dim=1).cpu().numpy()
         return list(probabilities)

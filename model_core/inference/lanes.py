@@ -31,7 +31,7 @@ class Lanes(Generic[Item, Result]):
         self._work = work
         self.number, threads = lanes_and_threads(device, batch_size)
         self._splits = self.number if device.type == "cpu" else 1
-        self._pool = ThreadPoolExecutor(self.number, "lane", _limit_threads, (threads,))
+        self._pool = ThreadPoolExecutor(self.number, "lane", limit_threads, (threads,))
 
     def __enter__(self) -> Self:
         return self
@@ -74,7 +74,7 @@ def lanes_and_threads(device: torch.device, batch_size: int) -> tuple[int, int]:
     return lanes, max(1, threads // lanes)
 
 
-def _limit_threads(threads: int) -> None:
+def limit_threads(threads: int) -> None:
     """Of the calling thread alone; `torch.set_num_threads` would change the number for the whole process."""
     torch.get_num_threads()  # torch sets a new thread's number when it is first asked; ours has to come after that
     threadpool_limits(threads, user_api="openmp")

@@ -36,14 +36,15 @@ def calculates_bfloat16(device: torch.device) -> bool:
 
 
 def choose_precision(precision: str | None, device: torch.device) -> str:
-    """None or "auto": bfloat16 where the device calculates with it; else float16 on a GPU, float32 on a processor.
+    """None or "auto": float16 on a GPU, bfloat16 on a processor that calculates with it, else float32.
 
+    On a GPU both are as fast, and float16 has three more bits.
     Raises: CheckpointError for a precision that is not known or not for this device.
     """
     if precision in (None, "auto"):
-        if calculates_bfloat16(device):
-            return "bfloat16"
-        return "float16" if device.type == "cuda" else "float32"
+        if device.type == "cuda":
+            return "float16"
+        return "bfloat16" if calculates_bfloat16(device) else "float32"
     if precision not in PRECISIONS:
         raise CheckpointError(f"The precision must be auto or one of {', '.join(PRECISIONS)}, not {precision!r}.")
     if precision == "float16" and device.type == "cpu":
