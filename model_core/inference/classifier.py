@@ -96,8 +96,9 @@ class Classifier:
 
         device: "cpu", "cuda", ...; by default a GPU where there is one.
         precision: "float32" by name is the reference: the network layer by layer, pictures decoded in full. By default
-        ("auto") what is fastest: float16 on a GPU, bfloat16 on a processor that has instructions for
-        it, else float32, with folded batch norms, and large JPEG files decoded at reduced size; `benchmark predict` measures how far that is from the reference.
+        ("auto") what is fastest: float16 on a GPU, bfloat16 on a processor that has instructions for it, else float32,
+        with folded batch norms, and large JPEG files decoded at reduced size; `benchmark predict` measures how far that
+        is from the reference.
         Raises: CheckpointError for a file that is not a whole checkpoint or a device or precision that is not there.
         """
         state, metadata = checkpoint.load(path)
