@@ -64,7 +64,7 @@ def _last_to_go_on_from(reader: Reader, reading: Reading) -> Reading | None:
     if reader.withdrawn_at is not None or not Study.objects.filter(pk=reader.study_id, state=Study.State.OPEN).exists():
         return None
     last = Reading.objects.filter(reader=reader, test=test.pk).order_by("-number").first()
-    return last if last and last.finished_at is not None and last.number < test.most_readings else None
+    return last if last and last.finished_at is not None and last.number < design_of(test).n_readings else None
 
 
 def _due(reader: Reader) -> list[tuple[Test, Reading | None]]:
@@ -85,7 +85,7 @@ def _due(reader: Reader) -> list[tuple[Test, Reading | None]]:
 def _goes_on(test: Test, before: Reading) -> bool:
     """Whether another part of a crossover follows this one, which is over."""
     crossover = test.arms_design == Test.Arms.CROSSOVER and before.finished_at is not None
-    return crossover and before.number < test.arms.count()
+    return crossover and before.number < design_of(test).n_readings
 
 
 def _test(pk: int) -> Test:

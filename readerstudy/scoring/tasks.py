@@ -5,7 +5,7 @@ import io
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from celery import shared_task
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from model_core.saliency import Explainer
 
 log = logging.getLogger(__name__)
+Model = TypeVar("Model")
 
 BATCH = 16  # images that go through the network at once; the lease is renewed after each batch
 
@@ -62,38 +63,32 @@ def sweep() -> None:
 @lru_cache(maxsize=2)
 def load_classifier(sha256: str) -> "Classifier":
     """The model with this hash, from this process's memory after the first time. Raises: ScoringError."""
-    version = ModelVersion.objects.get(sha256=sha256)
-    path = local_checkpoint(version)
     from model_core.inference import Classifier
 
-    try:
-        return Classifier.load(path, settings.SCORING_DEVICE or None)
-    except CheckpointError as error:
-        raise ScoringError(f"The model {version} cannot be loaded. {error}") from error
+    return _loaded(sha256, Classifier.load)
 
 
 @lru_cache(maxsize=1)
 def load_embedder(sha256: str) -> "Embedder":
     """The same model without its last layer. Raises: ScoringError."""
-    version = ModelVersion.objects.get(sha256=sha256)
-    path = local_checkpoint(version)
     from model_core.embedding import Embedder
 
-    try:
-        return Embedder.load(path, settings.SCORING_DEVICE or None)
-    except CheckpointError as error:
-        raise ScoringError(f"The model {version} cannot be loaded. {error}") from error
+    return _loaded(sha256, Embedder.load)
 
 
 @lru_cache(maxsize=1)
 def load_explainer(sha256: str) -> "Explainer":
     """The same model, ready to explain its answers. Raises: ScoringError."""
-    version = ModelVersion.objects.get(sha256=sha256)
-    path = local_checkpoint(version)
     from model_core.saliency import Explainer
 
+    return _loaded(sha256, Explainer.load)
+
+
+def _loaded(sha256: str, load: Callable[..., Model]) -> Model:
+    version = ModelVersion.objects.get(sha256=sha256)
+    path = local_checkpoint(version)
     try:
-        return Explainer.load(path, settings.SCORING_DEVICE or None)
+        return load(path, settings.SCORING_DEVICE or None)
     except CheckpointError as error:
         raise ScoringError(f"The model {version} cannot be loaded. {error}") from error
 
