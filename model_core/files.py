@@ -8,6 +8,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 
+def file_stamp(path: str | os.PathLike[str]) -> str | None:
+    """What tells, without reading it, that a file has changed: its bytes and its time; None where there is none."""
+    try:
+        stat = os.stat(path)
+    except OSError:
+        return None
+    return f"{stat.st_size} {stat.st_mtime_ns}"
+
+
 def write_atomically(path: str | os.PathLike[str], content: bytes | Callable[[str], None]) -> None:
     """Write bytes, or what `content` writes to the path it is given, under a temporary name, and then rename it."""
     path = Path(path)

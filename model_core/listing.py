@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from model_core.files import file_stamp
 from model_core.manifest import DataError
 from model_core.predict.inputs import find_pictures, read_listed
 
@@ -36,13 +37,6 @@ def listed_pictures(
     return tuple(Listed(name, folder / name) for name in find_pictures(folder, names).names)
 
 
-def stamps(listed: Sequence[Listed]) -> list[tuple[str, int, int]]:
-    """(name, bytes, time of change in ns) of each file, -1 where it is absent: what tells that a file has changed."""
-    found = []
-    for one in listed:
-        try:
-            stat = os.stat(one.path)
-            found.append((one.name, stat.st_size, stat.st_mtime_ns))
-        except OSError:
-            found.append((one.name, -1, -1))
-    return found
+def stamps(listed: Sequence[Listed]) -> list[tuple[str, str | None]]:
+    """(name, `file_stamp`) of each."""
+    return [(one.name, file_stamp(one.path)) for one in listed]

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from model_core.predict import pictures
+from model_core.listing import listed_pictures
 from model_core.provenance import write_record
 
 SUMMARY = "a training step against torchvision's reference recipe"
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
         folder = args.images or Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if args.images is None:
             draw_pictures(folder, 64, args.seed)
-        paths = pictures(folder)
+        paths = [one.path for one in listed_pictures(folder)]
         sides: dict[str, Callable[[], Iterator[None]]] = {
             "torchvision reference": lambda: reference_steps(paths, args, device)
         }

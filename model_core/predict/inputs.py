@@ -5,27 +5,16 @@ What is held in memory is their names; each is opened when its turn comes.
 
 from __future__ import annotations
 
-import os
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
+from model_core.files import file_stamp
 from model_core.manifest import DataError, read_table
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 LARGEST_MEMBER = 1 << 30  # bytes of a picture in an archive, unpacked
-
-
-def pictures(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
-    """The pictures in a folder and those within it, by their names' endings, sorted. Raises: DataError for none."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise DataError(f"There is no folder {folder}.")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and p.is_file())
-    if not found:
-        raise DataError(f"There is no picture ({', '.join(SUFFIXES)}) in {folder}.")
-    return tuple(found)
 
 
 class Pictures(Protocol):
@@ -48,11 +37,7 @@ class FolderPictures:
         self._folder = folder
 
     def stamp(self, name: str) -> str | None:
-        try:
-            stat = os.stat(self._folder / name)
-        except OSError:
-            return None
-        return f"{stat.st_size} {stat.st_mtime_ns}"
+        return file_stamp(self._folder / name)
 
     def read(self, name: str) -> bytes:
         return (self._folder / name).read_bytes()
