@@ -7,6 +7,8 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")  # names of pictures end so
+
 
 def file_stamp(path: str | os.PathLike[str]) -> str | None:
     """What tells, without reading it, that a file has changed: its bytes and its time; None where there is none."""

@@ -6,7 +6,8 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-from model_core.labels.values import IMAGE_SUFFIXES, image_id, published_id
+from model_core.files import IMAGE_SUFFIXES
+from model_core.labels.values import image_id, published_id
 from model_core.manifest import DataError
 from model_core.provenance import sha256_of
 

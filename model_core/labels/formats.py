@@ -14,7 +14,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from model_core.labels.values import IMAGE_SUFFIXES, image_id, is_true, known
+from model_core.files import IMAGE_SUFFIXES
+from model_core.labels.values import image_id, is_true, known
 from model_core.manifest import DataError, read_table
 
 Row = Mapping[str, str]

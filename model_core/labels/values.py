@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import PurePosixPath
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+from model_core.files import IMAGE_SUFFIXES
 
 # Identifiers that a publisher made unique: the same one in two files is the same picture. A name such as IMG_0001 or
 # 000001 is not among them, as every camera and many sets have one.

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from model_core.files import file_stamp
+from model_core.files import IMAGE_SUFFIXES, file_stamp
 from model_core.manifest import DataError, read_table
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp")
 LARGEST_MEMBER = 1 << 30  # bytes of a picture in an archive, unpacked
 
 
@@ -116,8 +115,8 @@ def _pictures_among(names: Iterable[str]) -> list[str]:
         parts = PurePosixPath(name).parts
         return not any(part.startswith(".") or part == "__MACOSX" for part in parts)
 
-    return sorted(name for name in names if name.lower().endswith(SUFFIXES) and shown(name))
+    return sorted(name for name in names if name.lower().endswith(IMAGE_SUFFIXES) and shown(name))
 
 
 def _none(images: Path) -> list[str]:
-    raise DataError(f"There is no picture ({', '.join(SUFFIXES)}) in {images}.")
+    raise DataError(f"There is no picture ({', '.join(IMAGE_SUFFIXES)}) in {images}.")
