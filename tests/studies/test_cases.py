@@ -55,13 +55,10 @@ def test_the_images_of_a_lesion_make_a_case_in_the_order_shown(
 
 def test_one_image_of_a_case_is_drawn_from_every_kind(administrator: User) -> None:
     images = lesions(administrator)
-    kinds = {
-        CaseImage.objects.filter(case__test__study=open_study(administrator, image_sets=[images], seed=seed))
-        .order_by("case__number")[0]
-        .image.modality
-        for seed in range(12)
-    }
-    assert kinds == set(ORDER)
+    studies = [open_study(administrator, image_sets=[images], seed=seed) for seed in range(12)]
+    drawn = CaseImage.objects.filter(case__test__study__in=studies)
+    assert drawn.count() == 48  # every image is drawn by a chance of a quarter: a kind is missed once in 400,000 runs
+    assert set(drawn.values_list("image__modality", flat=True)) == set(ORDER)
 
 
 def test_a_lesion_with_both_classes_is_refused_however_many_images_are_shown(administrator: User) -> None:
