@@ -79,13 +79,16 @@ def run(args: argparse.Namespace) -> int:
                      seed=args.seed)  # fmt: skip
     args.out.mkdir(parents=True, exist_ok=True)
     files = _write(args.out, found, images, probabilities, classifier.classes, taxonomy, args.images)
-    results = {"n_images": len(chosen), "failures": {str(images[i].path): r for i, r in failures.items()}}
+    calculated = {"device": str(classifier.device), "precision": classifier.precision, "note": classifier.note}
+    results = {**calculated, "n_images": len(chosen), "failures": {str(images[i].path): r for i, r in failures.items()}}
     inputs = [args.model, args.manifest, args.split, args.images]
     write_record(args.out / "report.json", "evaluate", args, inputs=inputs, outputs=files, results=results)
     parts.remove()
     for i, reason in failures.items():
         print(f"Left out: {images[i].path}: {reason}")
     print(found.table())
+    if classifier.note:
+        print(classifier.note)
     return 0
 
 

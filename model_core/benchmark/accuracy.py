@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from model_core.benchmark.predict import AUC_LIMIT, PROBABILITY_LIMIT
+from model_core.benchmark.predict import AUC_LIMIT
 from model_core.benchmark.train_step import draw_pictures
 from model_core.checkpoint import CheckpointMetadata, save
 from model_core.dataset import LabelledImage, read_labelled_images
 from model_core.evaluation import NamedTest
 from model_core.inference import Classifier, FeatureExtractor
+from model_core.inference.agreement import PROBABILITY_LIMIT
 from model_core.manifest import DataError
 from model_core.measures import auc
 from model_core.taxonomy import Taxonomy

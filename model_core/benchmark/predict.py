@@ -2,8 +2,9 @@
 
 The plain loop is what one would write with torchvision: `inception_v3` in float32, Pillow, a DataLoader with two worker
 processes, batches of 32. The bound is what the network's multiplications take at the speed of a large bfloat16 matrix
-product. All three take turns, because a shared machine changes its speed while it is measured; medians are compared.
-The same command checks that the probabilities are those of the float32 reference, to 0.02, and the AUC to 0.002.
+product; decoding alone, and on a GPU copying alone, are timed beside it. All take turns, because a shared machine
+changes its speed while it is measured; medians are compared. The same command checks that the probabilities are those
+of the float32 reference, to 0.02, and the AUC to 0.002.
 """
 
 from __future__ import annotations
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
     from model_core.inference import Classifier
 
 SUMMARY = "prediction from picture files against a plain loop, and against the bound of the matrix product"
-PLAIN, OURS, BOUND = "plain loop", "predict", "matrix product"
-PROBABILITY_LIMIT, AUC_LIMIT = 0.02, 0.002
+PLAIN, OURS = "plain loop", "predict"
+BOUND, DECODING, COPYING = "matrix product", "decoding alone", "copying alone"
+AUC_LIMIT = 0.002
 MATRIX = {"cpu": 2048, "cuda": 8192}  # rows and columns; large enough for the full speed
 
 
@@ -69,9 +71,13 @@ def run(args: argparse.Namespace) -> int:
             PLAIN: lambda: timed(plain_loop(plain, paths, classifier, args), args),
             OURS: lambda: timed(own_loop(paths, classifier, args), args),
             BOUND: lambda: matrix_product(classifier, flops),
+            DECODING: lambda: timed(decoding_loop(paths, classifier, args), args),
         }
+        if classifier.device.type == "cuda":
+            sides[COPYING] = lambda: copying(classifier, args.batch_size)
         found |= summarised(interleaved(sides, args.rounds))
     found |= {"device": str(classifier.device), "precision": classifier.precision, "flops_of_a_picture": flops}
+    found |= {"note": classifier.note}
     found |= {"size": classifier.preprocessing.size, "threads": torch.get_num_threads(), "machine": platform.machine()}
     args.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
     results = {k: v for k, v in found.items() if k not in ("seconds", "processor_seconds")}
@@ -111,7 +117,10 @@ def summarised(times: dict[str, list[tuple[float, float]]]) -> dict[str, Any]:
     """Medians, and how they compare. The plain loop's processor time is not known: its workers are other processes."""
     wall = {name: median(seconds for seconds, _ in values) for name, values in times.items()}
     used = {name: median(seconds for _, seconds in values) for name, values in times.items() if name != PLAIN}
+    slowest = max((name for name in (BOUND, DECODING, COPYING) if name in wall), key=wall.__getitem__)
     return {
+        "bound": slowest,
+        "share_of_the_slowest": wall[slowest] / wall[OURS],
         "images_per_second": {name: 1 / seconds for name, seconds in wall.items()},
         "times_the_plain_loop": wall[PLAIN] / wall[OURS],
         "share_of_the_bound": wall[BOUND] / wall[OURS],
@@ -160,6 +169,35 @@ def own_loop(paths: Sequence[Path], classifier: Classifier, args: argparse.Names
     """Pictures of each batch, for ever."""
     for batch in classifier.stream(cycle(paths), args.batch_size):
         yield len(batch.probabilities)
+
+
+def decoding_loop(paths: Sequence[Path], classifier: Classifier, args: argparse.Namespace) -> Iterator[int]:
+    """Pictures of each batch, for ever, decoded as `predict` does and thrown away."""
+    from model_core.inference import decoded_batches
+
+    source = decoded_batches(cycle(paths), classifier.preprocessing, args.batch_size, reduced=not classifier.exact)
+    with closing(source):
+        for batch in source:
+            yield len(batch)
+
+
+def copying(classifier: Classifier, batch_size: int, times: int = 20) -> tuple[float, float]:
+    """(seconds, processor seconds) a picture to bring batches of pixels to the GPU, pinned on the way."""
+    import numpy as np
+    import torch
+
+    from model_core.inference.pixels import on_device
+
+    size = classifier.preprocessing.size
+    pixels = np.zeros((batch_size, size, size, 3), np.uint8)
+    on_device(pixels, classifier.device)
+    torch.cuda.synchronize(classifier.device)
+    begun, used = time.perf_counter(), time.process_time()
+    for _ in range(times):
+        on_device(pixels, classifier.device)
+    torch.cuda.synchronize(classifier.device)
+    n = times * batch_size
+    return (time.perf_counter() - begun) / n, (time.process_time() - used) / n
 
 
 def flops_of_a_picture(classifier: Classifier) -> int:
@@ -212,6 +250,8 @@ def matrix_product(classifier: Classifier, flops: int, seconds: float = 1.0) -> 
 
 def report(found: dict[str, Any]) -> str:
     """As text, for people."""
+    from model_core.inference.agreement import PROBABILITY_LIMIT
+
     speed = found["images_per_second"]
     within = "within" if found["within_limits"] else "NOT within"
     return "\n".join(
@@ -219,8 +259,10 @@ def report(found: dict[str, Any]) -> str:
             *(f"{name:16} {value:8.2f} images/s" for name, value in speed.items()),
             f"{found['times_the_plain_loop']:.2f} times the plain loop; {found['share_of_the_bound']:.0%} of the bound "
             f"set by the matrix product ({found['share_of_the_bound_by_processor_time']:.0%} by processor time)",
+            f"The slowest of its parts is {found['bound']}: predict reaches {found['share_of_the_slowest']:.0%} of it.",
             f"{found['checked']} pictures against float32: probabilities differ by at most "
             f"{found['probability_difference']:.4f}, AUC {found['auc']:.4f} by {found['auc_difference']:.4f} "
             f"({within} {PROBABILITY_LIMIT} and {AUC_LIMIT})",
+            *([found["note"]] if found["note"] else []),
         ]
     )

@@ -1,7 +1,7 @@
 """From pictures to training-class probabilities, in batches, on CPU or GPU, in bounded memory.
 
 `decoding` turns files into pixels on threads of its own, `lanes` spreads the arithmetic over the processor's cores,
-`precision` chooses what is calculated with, `classifier` and `features` bring them together.
+`precision` chooses what is calculated with, `agreement` tries it, `classifier` and `features` bring them together.
 """
 
 from model_core.inference.classifier import Batch, Classifier, Failure, Predictions

@@ -19,10 +19,11 @@ from torch import nn
 
 from model_core import checkpoint
 from model_core.checkpoint import CheckpointError, CheckpointMetadata
+from model_core.inference.agreement import drawn_pictures, too_far
 from model_core.inference.decoding import decoded_batches
-from model_core.inference.folding import fold
+from model_core.inference.folding import Folded
 from model_core.inference.lanes import Lanes
-from model_core.inference.pixels import InputScaling, UnscaledInput
+from model_core.inference.pixels import InputScaling, on_device
 from model_core.inference.precision import PRECISIONS, choose_precision, find_device
 from model_core.network import InceptionV3, restore_network
 from model_core.taxonomy import TrainingClass
@@ -59,8 +60,8 @@ class Batch:
 class Classifier:
     """A checkpoint, ready to look at pictures; made by `load`.
 
-    Attributes: metadata, classes (k training classes, in the order of the probabilities), device, precision, and exact:
-    whether nothing is approximated for speed (see `load`).
+    Attributes: metadata, classes (k training classes, in the order of the probabilities), device, precision, exact:
+    whether nothing is approximated for speed (see `load`), and note: why it is not the fastest precision, or "".
     """
 
     def __init__(
@@ -77,16 +78,19 @@ class Classifier:
         self.device = device
         self.precision = precision
         self.exact = exact
+        self.note = ""
         self.preprocessing = Preprocessing.from_json(metadata.preprocessing)
-        self._input: Callable[[NDArray[np.uint8]], torch.Tensor]
-        if exact:
-            self._input = InputScaling(self.preprocessing, device)
-        else:
-            fold(network, self.preprocessing, PRECISIONS[precision])
-            self._input = UnscaledInput(device, PRECISIONS[precision])
         self._last_layer = network.fc.to(device)  # stays in float32, whatever the precision
         network.fc = nn.Identity()
-        self._network = network.eval().to(device=device, memory_format=torch.channels_last)
+        network.eval()
+        self._features: Callable[[NDArray[np.uint8]], torch.Tensor]
+        if exact:
+            scaled = InputScaling(self.preprocessing, device)
+            placed = network.to(device=device, memory_format=torch.channels_last)
+            self._features = lambda pixels: placed.features(scaled(pixels))
+        else:
+            folded = Folded(network, self.preprocessing, PRECISIONS[precision]).to(device)
+            self._features = lambda pixels: folded(on_device(pixels, device))
 
     @classmethod
     def load(
@@ -97,18 +101,29 @@ class Classifier:
         device: "cpu", "cuda", ...; by default a GPU where there is one.
         precision: "float32" by name is the reference: the network layer by layer, pictures decoded in full. By default
         ("auto") what is fastest: float16 on a GPU, bfloat16 on a processor that has instructions for it, else float32,
-        with folded batch norms, and large JPEG files decoded at reduced size; `benchmark predict` measures how far that
-        is from the reference.
+        with folded batch norms, and large JPEG files decoded at reduced size. "auto" is compared with the reference on
+        a few drawn pictures first (a second or two), and is the reference for a model that comes out too far from it;
+        `note` then says so. `benchmark predict` measures the difference on any pictures.
         Raises: CheckpointError for a file that is not a whole checkpoint or a device or precision that is not there.
         """
-        state, metadata = checkpoint.load(path)
         where = find_device(device)
-        exact = precision == "float32"
-        precision = choose_precision(precision, where)
+        chosen = choose_precision(precision, where)
+        if precision == chosen:
+            return cls._restored(path, where, chosen, exact=chosen == "float32")
+        fastest, exact = cls._restored(path, where, chosen), cls._restored(path, where, "float32", exact=True)
+        pixels = drawn_pictures(exact.preprocessing.size)
+        exact.note = too_far(fastest.tried(pixels), exact.tried(pixels), chosen)
+        return exact if exact.note else fastest
+
+    @classmethod
+    def _restored(
+        cls, path: str | os.PathLike[str], device: torch.device, precision: str, *, exact: bool = False
+    ) -> Self:
+        state, metadata = checkpoint.load(path)
         source = Path(path).name
         try:
             network = restore_network(state, metadata, source)
-            return cls(network, metadata, device=where, precision=precision, exact=exact)
+            return cls(network, metadata, device=device, precision=precision, exact=exact)
         except ValueError as error:
             raise CheckpointError(f"{source}: {error}") from error
 
@@ -139,12 +154,24 @@ class Classifier:
                 yield self._batch(start, decoded, found)
                 start += len(decoded)
 
+    def logits(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        """(n, size, size, 3) uint8 -> (n, k) float32, on the device."""
+        with torch.inference_mode():
+            values: torch.Tensor = self._last_layer(self._features(pixels).float())
+        return values
+
+    def tried(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
+        """`logits` on the lanes that `stream` takes, on the processor."""
+
+        def of_share(share: Sequence[NDArray[np.uint8]]) -> Sequence[torch.Tensor]:
+            return list(self.logits(np.stack(share)).cpu())
+
+        with Lanes(of_share, self.device, len(pixels)) as lanes:
+            return torch.stack(lanes.results(list(pixels)))
+
     def _probabilities(self, share: Sequence[NDArray[np.uint8]]) -> Sequence[NDArray[np.float32]]:
         """n pictures of (size, size, 3) -> n of (k,)."""
-        with torch.inference_mode():
-            features = self._network.features(self._input(np.stack(share)))
-            logits = self._last_layer(features.float())
-            probabilities: NDArray[np.float32] = torch.softmax(logits, dim=1).cpu().numpy()
+        probabilities: NDArray[np.float32] = self.logits(np.stack(share)).softmax(1).cpu().numpy()
         return list(probabilities)
 
     def _batch(

@@ -9,17 +9,6 @@ from numpy.typing import NDArray
 from model_core.transforms import Preprocessing
 
 
-class UnscaledInput:
-    """The numbers 0 to 255, for a network that scales them itself (see `folding`)."""
-
-    def __init__(self, device: torch.device, dtype: torch.dtype) -> None:
-        self.device, self.dtype = device, dtype
-
-    def __call__(self, pixels: NDArray[np.uint8]) -> torch.Tensor:
-        """(n, size, size, 3) uint8 -> (n, 3, size, size) in channels-last order."""
-        return on_device(pixels, self.device).to(self.dtype).permute(0, 3, 1, 2)
-
-
 class InputScaling:
     """`Preprocessing.normalise` on a device, in float32, to the last bit."""
 

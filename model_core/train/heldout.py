@@ -33,7 +33,7 @@ def held_out_scores(
     kept = [i for i, image in enumerate(images) if image.path in used]
     device = find_device(config.device)
     if cache is None:
-        precision = "bfloat16" if config.precision == "bfloat16" else "float32"
+        precision = "auto" if config.precision == "bfloat16" else "float32"
         predictions = Classifier.load(model, device, precision).predict(i.path for i in found.images)
         return kept, predictions.probabilities
     assert config.train_from is not None

@@ -46,7 +46,7 @@ def test_crop_is_the_largest_box_in_the_polyhedron(width: float, height: float, 
     both constraints allow."""
     cos, sin = abs(np.cos(np.deg2rad(angle))), abs(np.sin(np.deg2rad(angle)))
     w = np.linspace(0, width + height, 40_001)[1:]
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         by_width = np.where(sin > 0, (width - cos * w) / sin, np.where(cos * w <= width, np.inf, -1))
         by_height = np.where(cos > 0, (height - sin * w) / cos, np.where(sin * w <= height, np.inf, -1))
     found = np.nanmax(w * np.minimum(by_width, by_height))

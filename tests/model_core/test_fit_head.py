@@ -17,6 +17,8 @@ from model_core.__main__ import main
 from model_core.checkpoint import read_metadata
 from tests.model_core.conftest import DrawnSet
 
+pytestmark = pytest.mark.xdist_group("fit_head")  # what they share is made once
+
 
 def command(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(

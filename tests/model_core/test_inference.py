@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,15 @@ from PIL import Image
 from torchvision.models import inception_v3
 
 from model_core import checkpoint
+from model_core.batchnorm import calibrate
 from model_core.checkpoint import CheckpointError
 from model_core.inference import Classifier, Failure, calculates_bfloat16, decoded_batches
-from model_core.network import InceptionOptions, InceptionV3, build_network
+from model_core.inference.agreement import too_far
+from model_core.network import InceptionOptions, InceptionV3, build_network, restore_network
 from model_core.transforms import Preprocessing
 from tests.model_core.conftest import DrawnSet
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +90,9 @@ def test_output_that_is_no_number_is_a_failure(tmp_path: Path, classifier: Class
     path = tmp_path / "broken.safetensors"
     metadata = classifier.metadata.to_json() | {"network": network.options.to_json()}
     checkpoint.save(path, state, checkpoint.CheckpointMetadata.from_json(metadata))
-    found = Classifier.load(path, "cpu").predict([drawn.folder / drawn.files[0]])
+    with pytest.raises(CheckpointError, match=r"broken\.safetensors: .* not all numbers"):
+        Classifier.load(path, "cpu")
+    found = Classifier.load(path, "cpu", "float32").predict([drawn.folder / drawn.files[0]])
     assert np.isnan(found.probabilities).all()
     assert found.failures == (Failure(0, "The network's output for this picture is not a number."),)
 
@@ -100,12 +107,60 @@ def test_weights_that_are_no_numbers_do_not_load(tmp_path: Path, classifier: Cla
         Classifier.load(path, "cpu")
 
 
-@pytest.mark.skipif(not calculates_bfloat16(torch.device("cpu")), reason="this processor has no bfloat16 instructions")
+@pytest.mark.skipif(not calculates_bfloat16(CPU), reason="this processor has no bfloat16 instructions")
 def test_bfloat16_is_the_default_and_close(model_file: Path, classifier: Classifier, drawn: DrawnSet) -> None:
     reduced = Classifier.load(model_file, "cpu")
     assert (reduced.precision, classifier.precision) == ("bfloat16", "float32")
     paths = [drawn.folder / name for name in drawn.files[:2]]
     np.testing.assert_allclose(reduced.predict(paths).probabilities, classifier.predict(paths).probabilities, atol=0.02)
+
+
+@pytest.mark.parametrize("excludes_padding", [True, False])
+def test_folding_changes_nothing_but_the_last_digits(
+    tmp_path: Path, small_model_file: Path, network: InceptionV3, drawn: DrawnSet, excludes_padding: bool
+) -> None:
+    """In float32: the batch norms, the scaling of pixels and the order of average and convolution."""
+    path = tmp_path / "pools.safetensors"
+    options = InceptionOptions(pool_excludes_padding=excludes_padding).to_json()
+    metadata = replace(checkpoint.read_metadata(small_model_file), network=options)
+    checkpoint.save(path, network.state_dict(), metadata)
+    expected = Classifier.load(path, "cpu", "float32")
+    folded = Classifier(restore_network(*checkpoint.load(path), ""), metadata, device=CPU, precision="float32")
+    paths = [drawn.folder / name for name in drawn.files[:6]]
+    probabilities = expected.predict(paths).probabilities
+    assert np.ptp(probabilities, axis=0).max() > 1e-3
+    np.testing.assert_allclose(folded.predict(paths).probabilities, probabilities, atol=1e-5)
+
+
+@pytest.mark.skipif(not calculates_bfloat16(CPU), reason="this processor has no bfloat16 instructions")
+def test_a_model_that_bfloat16_changes_too_much_calculates_in_float32(
+    tmp_path: Path, small_model_file: Path, drawn: DrawnSet
+) -> None:
+    """A network of random layers with batch norms makes small differences grow exponentially with its depth (Yang et
+    al., ICLR 2019, arXiv:1902.08129), those of a rounding included."""
+    network = build_network(3, InceptionOptions(pool_excludes_padding=True), seed=3)
+    preprocessing = Preprocessing.for_range("unit", 75)
+    pixels = [preprocessing.pixels(Image.open(drawn.folder / name)) for name in drawn.files]
+    calibrate(network, preprocessing, np.stack(pixels))
+    with torch.no_grad():
+        network.fc.weight.mul_(20)
+    path = tmp_path / "amplifying.safetensors"
+    checkpoint.save(path, network.state_dict(), checkpoint.read_metadata(small_model_file))
+    found, expected = Classifier.load(path, "cpu"), Classifier.load(path, "cpu", "float32")
+    assert (found.precision, found.exact) == ("float32", True)
+    assert "In bfloat16 this model's probabilities differ by up to" in found.note
+    assert expected.note == ""
+    paths = [drawn.folder / name for name in drawn.files[:3]]
+    np.testing.assert_array_equal(found.predict(paths).probabilities, expected.predict(paths).probabilities)
+
+
+def test_agreement_is_judged_by_how_far_a_probability_could_move() -> None:
+    """Near a half, a change d of the log odds moves a probability from 1/(1 + exp(d/2)) to its complement; near 0 or 1
+    nothing shows, and it counts all the same. What the less probable classes do does not count."""
+    expected = torch.tensor([[9.0, -9.0, -30.0]])
+    for change, allowed in ((0.0799, True), (0.0801, False), (torch.nan, False)):
+        found = expected + torch.tensor([[change, 0.0, 5.0]])
+        assert (too_far(found, expected, "bfloat16") == "") is allowed
 
 
 def test_at_most_three_batches_are_taken_from_the_source(drawn: DrawnSet) -> None:

@@ -15,6 +15,8 @@ from model_core.split import Components, grouped_folds, grouped_parts, similarit
 from model_core.split.hashing import perceptual_hash
 from model_core.split.keypoints import describe
 
+pytestmark = pytest.mark.xdist_group("split_real")  # what they share is made once
+
 FRACTIONS = {"train": 0.8, "validation": 0.1, "test": 0.1}
 
 

@@ -33,6 +33,8 @@ from model_core.train.run import MODEL, train
 from model_core.train.schedule import Step
 from tests.model_core.conftest import DrawnSet
 
+pytestmark = pytest.mark.xdist_group("train_run")  # what they share is made once
+
 SMALL = TrainingConfig(
     weights="random", size=75, stored_size=96, auxiliary_weight=0.0, epochs=2, batch_size=8, train_from="Mixed_7c",
     input_range="unit", learning_rate=0.01, device="cpu", threads=2,
