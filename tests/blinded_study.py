@@ -7,13 +7,14 @@ import csv
 import io
 import itertools
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 from django.core.files.base import ContentFile
 from django.db import connection
+from django.db import models as db
 from PIL import Image as PillowImage
 from PIL.PngImagePlugin import PngInfo
 
@@ -27,8 +28,9 @@ from readerstudy.readings.allocation import ensure_readings
 from readerstudy.readings.models import Answer
 from readerstudy.results.models import Computation
 from readerstudy.scoring.models import ModelVersion, RunImage, Score, ScoringRun
-from readerstudy.studies.models import Case, Choice, Study, Test
-from tests.builders import accepted_reader, model_version, open_study
+from readerstudy.studies import protocol
+from readerstudy.studies.models import Case, CaseImage, Choice, Study, Test
+from tests.builders import accepted_reader, draft_study, model_version, open_study
 from tests.readings.conftest import answer, answer_all
 
 POSITIVE = ("superficial-spreading-melanoma", "nodular-melanoma", "lentigo-maligna")
@@ -189,13 +191,15 @@ def _upload(user: User, marks: Marks) -> Upload:
 
 
 def _foreign_study(user: User, marks: Marks) -> Study:
-    study = open_study(user, diagnoses=[POSITIVE[0], NEGATIVE[0]], title=marks("foreign study"))
+    study = draft_study(user, diagnoses=[POSITIVE[0], NEGATIVE[0]], title=marks("foreign study"))
     changes = {name: marks(f"foreign {name}") for name in ("description", "contact", "consent_text")}
     Study.objects.filter(pk=study.pk).update(**changes)
     Test.objects.filter(study=study).update(title=marks("foreign test"))
     study.tests.get().questions.update(text=marks("foreign question"))
     Choice.objects.filter(question__test__study=study, position=1).update(label=marks("foreign choice"))
-    accepted_reader(Study.objects.get(pk=study.pk), email=f"{marks('foreign reader')}@example.org")
+    study.refresh_from_db()
+    protocol.open_study(study, actor=user)
+    accepted_reader(study, email=f"{marks('foreign reader')}@example.org")
     return study
 
 
@@ -207,7 +211,7 @@ def swap_labels(planted: Planted) -> None:
 
     Tables that only grow are written behind their own back, as no part of the software could.
     """
-    _swap_truth()
+    _swap_truth(Reference.objects.all())
     for test in Test.objects.all():
         Test.objects.filter(pk=test.pk).update(positive_nodes=test.negative_nodes, negative_nodes=test.positive_nodes)
     with _growing_unlocked("scoring_score", "readings_answer"):
@@ -219,10 +223,26 @@ def swap_labels(planted: Planted) -> None:
             Answer.objects.filter(pk=given.pk).update(choice=other)
 
 
-def _swap_truth() -> None:
+def swap_truth_of(test: Test) -> int:
+    """Of the pictures of counted cases and attention checks, and of the cases themselves. How many cases.
+
+    The protocol, scores, sets of other images, and practice cases, whose feedback tells their class, stay.
+    """
+    swapped = Case.objects.filter(test=test).exclude(kind=Case.Kind.PRACTICE)
+    shown = CaseImage.objects.filter(case__in=swapped).values("image")
+    _swap_truth(Reference.objects.filter(image__in=shown), ("melanoma",), ("melanocytic-naevus",))
+    with _growing_unlocked("studies_case"):
+        return swapped.update(
+            is_positive=db.Case(db.When(is_positive=True, then=db.Value(False)), default=db.Value(True))
+        )
+
+
+def _swap_truth(
+    references: db.QuerySet[Reference], positive: Sequence[str] = POSITIVE, negative: Sequence[str] = NEGATIVE
+) -> None:
     """Each positive image gets everything that is recorded of some negative one, and the other way round."""
-    every = list(Reference.objects.order_by("pk"))
-    groups = [[one for one in every if one.diagnosis in nodes] for nodes in (POSITIVE, NEGATIVE)]
+    every = list(references.order_by("pk"))
+    groups = [[one for one in every if one.diagnosis in nodes] for nodes in (positive, negative)]
     assert sum(map(len, groups)) == len(every)
     assert all(groups)
     columns = ("diagnosis", "confirmation", "original_name", "source_sha256", "lesion_id", "patient_id")

@@ -45,14 +45,19 @@ def chromium() -> Iterator[Browser]:
 @pytest.fixture
 def contexts(chromium: Browser, live_server: Any) -> Iterator[Contexts]:
     """`contexts(user=None, **options)`: a browser of its own, on the live server, with that person signed in."""
+    yield from browsers_on(chromium, live_server.url)
+
+
+def browsers_on(chromium: Browser, url: str) -> Iterator[Contexts]:
+    """What opens a browser of its own on the server at `url`; all are closed at the end."""
     opened: list[BrowserContext] = []
 
     def open_one(user: User | None = None, **options: Any) -> BrowserContext:
-        context = chromium.new_context(base_url=live_server.url, **options)
+        context = chromium.new_context(base_url=url, **options)
         context.set_default_timeout(PATIENCE)
         opened.append(context)
         if user is not None:
-            context.add_cookies([session_cookie(user, live_server.url)])
+            context.add_cookies([session_cookie(user, url)])
         return context
 
     yield open_one

@@ -13,6 +13,8 @@ from django.http import HttpResponse, HttpResponseBase
 from django.test import Client
 from django.urls import reverse
 
+from readerstudy.accounts.models import User
+from readerstudy.readings.models import Reading
 from readerstudy.studies.models import Study
 from readerstudy.studies.protocol import text_sha256
 
@@ -130,7 +132,9 @@ def whole_session(study: Study, token: str) -> list[Exchange]:
     browser.get(reverse("home"))
     read_by_forms(browser)
     browser.get(reverse("home"))
+    browser.ask("POST", reverse("language"), {"language": "de"})
     read_by_script(browser)
+    browser.ask("POST", reverse("language"), {"language": "en"})
     browser.get(reverse("home"))
     browser.follow(browser.get(reverse("reading-start")))
     browser.get(reverse("join", args=[token]))
@@ -144,7 +148,7 @@ def join(browser: Recorder, study: Study, token: str) -> None:
     browser.get(address)
     agreed = {
         "text_sha256": text_sha256(study.consent_text), "specialty": "dermatology", "board_certified": "yes",
-        "years_of_practice": "7", "agree": "on",
+        "years_of_practice": "7", "dermoscopy_training": "course", "country": "AT", "device": "tablet", "agree": "on",
     }  # fmt: skip
     browser.ask("POST", address, {**agreed, "agree": ""})
     response = browser.ask("POST", address, agreed)
@@ -208,6 +212,34 @@ def read_by_script(browser: Recorder) -> None:
         browser.ask("POST", api, {**answer, "submission": str(uuid.uuid4())}, "application/json")
         state = response.json()  # type: ignore[attr-defined]
     browser.follow(browser.get(address))
+
+
+def read_with_advice(user: User, reading: Reading) -> list[Exchange]:
+    """A test in two stages as a script reads it: advice is asked for before its time, when it is due, and too late.
+
+    With the plain page at each stage, every picture of the advice, and one more than there are.
+    """
+    browser = Recorder()
+    browser.client.force_login(user)
+    page, api = reverse("read", args=[reading.uuid]), reverse("api-read", args=[reading.uuid])
+    state = browser.get(api).json()  # type: ignore[attr-defined]
+    past: list[str] = []
+    while state["current"]:
+        current = state["current"]
+        browser.get(page)
+        for item in filter(None, (current["item"], state["next"] and state["next"]["item"], *past[-1:])):
+            address = reverse("read-advice", args=[reading.uuid, item])
+            told = browser.get(address)
+            pictures = re.findall(r'<img src="([^"]+)"', browser.text()) if told.status_code == 200 else []
+            for picture in (*pictures, f"{address}{len(pictures) + 1}/"):
+                browser.get(picture)
+        questions = next(stage["questions"] for stage in state["stages"] if stage["stage"] == current["stage"])
+        answers = {str(question["id"]): {"choice": question["choices"][0]["id"]} for question in questions}
+        sent = {"item": current["item"], "stage": current["stage"], "submission": str(uuid.uuid4()), "answers": answers}
+        if current["is_last"]:
+            past.append(current["item"])
+        state = browser.ask("POST", api, sent, "application/json").json()  # type: ignore[attr-defined]
+    return browser.exchanges
 
 
 def _submission(state: dict[str, Any], which: str) -> dict[str, Any]:

@@ -20,6 +20,29 @@ from readerstudy.scoring.models import ModelVersion, ScoringRun
 from readerstudy.studies.models import Case, Study, Test
 from tests.blinded_study import Planted
 
+# What a reader may ask for, by which methods; to him every other route but those of signing in does not exist. A new
+# one is added here, and then to the sessions that `replay` and `replay_designs` go through.
+READER_ROUTES: dict[str, set[str]] = {
+    "home": {"GET"},
+    "join": {"GET", "POST"},
+    "agree": {"GET", "POST"},
+    "reader-profile": {"GET", "POST"},
+    "language": {"POST"},
+    "reading-start": {"GET"},
+    "read": {"GET", "POST"},
+    "read-done": {"GET"},
+    "read-end": {"POST"},
+    "read-screen": {"GET", "POST"},
+    "read-withdraw": {"GET", "POST"},
+    "read-another": {"POST"},
+    "read-picture": {"GET"},
+    "read-advice": {"GET"},
+    "read-advice-picture": {"GET"},
+    "api-read": {"GET", "POST"},
+    "api-read-events": {"POST"},
+    "api-read-diagnoses": {"GET"},
+}
+
 
 @dataclass(frozen=True)
 class Route:
@@ -76,10 +99,14 @@ def known_values(planted: Planted) -> dict[str, list[Any]]:
         "test_pk": list(Test.objects.values_list("pk", flat=True)),
         "stage": [1, 0],
         "question": [1, 0],
+        "study_pk": [*Study.objects.values_list("pk", flat=True), 0],
         "reader_pk": list(Reader.objects.values_list("pk", flat=True)),
         "uuid": [*(reading.uuid for reading in (*own, *others)), images[0], cases[0], nobody],
         "set-image:uuid": [*images, nobody],
         "read-picture:uuid": [*(reading.uuid for reading in own), others[0].uuid],
+        "read-advice:uuid": [*(reading.uuid for reading in own), others[0].uuid],
+        "read-advice-picture:uuid": [*(reading.uuid for reading in own), others[0].uuid],
+        "number": [1],
         "item": [
             *(item.uuid for item in Item.objects.filter(reading__in=own)),
             *strangers,
@@ -96,8 +123,13 @@ def known_values(planted: Planted) -> dict[str, list[Any]]:
         "case": [1, 10**6],
         "checklist": ["stard-ai", "nothing"],
         "results-checklist:fmt": ["md", "csv"],
+        "results-validation-file:fmt": ["csv", "json"],
         "results-table:fmt": ["csv"],
         "results-primary:fmt": ["csv"],
+        "results-conditions-figure:fmt": ["svg", "html"],
+        "results-conditions-figure:figure": ["change-1", "nothing"],
+        "results-conditions-table:fmt": ["csv"],
+        "results-conditions-table:table": ["conditions", "nothing"],
         "table": [*SHEETS, "nothing"],
         "uidb36": [int_to_base36(user.pk) for user in User.objects.all()],
         "key": ["set-password", "x-y"],

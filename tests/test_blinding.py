@@ -3,6 +3,8 @@
 See `blinded_study` (what is hidden), `replay` (the session), `routes` (every address).
 """
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import sqrt
@@ -15,18 +17,20 @@ from django.test import Client
 from django.urls import reverse
 
 from readerstudy.accounts.models import AuditEntry, User
+from readerstudy.advice import known, saying
 from readerstudy.images.models import Image, Reference
 from readerstudy.readings.allocation import ensure_readings
-from readerstudy.readings.models import Answer, Item
+from readerstudy.readings.models import Answer, Item, Reading
 from readerstudy.scoring.models import Score
 from readerstudy.studies import protocol
-from readerstudy.studies.models import CaseImage, Study
-from tests.blinded_study import POSITIVE, Planted, plant, swap_labels, truths
+from readerstudy.studies.models import CaseImage, Study, Test
+from tests.advice.material import advised, pictures_of, reading_of
+from tests.blinded_study import POSITIVE, Planted, plant, swap_labels, swap_truth_of, truths
 from tests.builders import accepted_reader, draft_study, image_set
 from tests.conftest import signed_in
 from tests.readings.conftest import answer
-from tests.replay import Comparable, Exchange, Recorder, body_of, join, whole_session
-from tests.routes import Route, every_route, known_values
+from tests.replay import Comparable, Exchange, Recorder, body_of, join, read_with_advice, whole_session
+from tests.routes import READER_ROUTES, Route, every_route, known_values
 
 
 @pytest.fixture
@@ -149,6 +153,57 @@ def test_the_session_receives_nothing_hidden(planted: Planted) -> None:
     assert Answer.objects.filter(submission__item__reading__reader=planted.reader).count() == 12
 
 
+# --- advice ----------------------------------------------------------------------------------------------------------
+
+
+def session_with_advice(test: Test, reading: Reading) -> list[Exchange]:
+    """As `session_undone`, with nothing remembered in this process either."""
+    before = transaction.savepoint()
+    assert reading.reader.user is not None
+    exchanges = read_with_advice(reading.reader.user, reading)
+    transaction.savepoint_rollback(before)
+    cache.clear()
+    known._known.cache_clear()
+    return exchanges
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong"),
+    [("probability", 50), ("classes", 50), ("neighbours", 100), ("saliency", 0)],
+)
+def test_with_every_label_of_the_cases_swapped_advice_is_the_same(administrator: User, kind: str, wrong: int) -> None:
+    """Right or wrong on purpose: it hangs on the model alone. Neighbours and their diagnoses belong to another set."""
+    test = advised(administrator, kind, wrong=wrong)
+    reading = reading_of(test)
+    before = dict(Reference.objects.values_list("image", "diagnosis"))
+    one = session_with_advice(test, reading)
+    assert swap_truth_of(test) == 4
+    now = dict(Reference.objects.values_list("image", "diagnosis"))
+    assert {image for image in now if now[image] != before[image]} == set(pictures_of(test))
+    other = session_with_advice(test, reading)
+
+    assert differences(one, other) == []
+    assert [len(exchange.body) for exchange in one] == [len(exchange.body) for exchange in other]
+    asked = [exchange for exchange in one if exchange.asked.endswith("/advice/")]
+    assert Counter(exchange.status for exchange in asked) == {200: 4, 409: 4 + 6 + 6}
+    shown = [exchange for exchange in one if exchange.status == 200 and re.search(r"/advice/\d+/$", exchange.asked)]
+    assert len(shown) == {"neighbours": 4 * 6, "saliency": 4}.get(kind, 0)
+
+
+def test_the_replay_notices_advice_that_knows_the_truth(administrator: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As wrong advice would be that were wrong of the lesion."""
+
+    def knowing(_model: Any, test: Test, images: list[int]) -> float:
+        return 0.75 if Reference.objects.get(image=images[0]).diagnosis in test.positive_nodes else 0.25
+
+    monkeypatch.setattr(saying, "_share", knowing)
+    test = advised(administrator, "probability")
+    reading = reading_of(test)
+    one = session_with_advice(test, reading)
+    swap_truth_of(test)
+    assert differences(one, session_with_advice(test, reading)) != []
+
+
 # --- every route -----------------------------------------------------------------------------------------------------
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST")
@@ -216,15 +271,16 @@ def test_no_route_gives_a_reader_anything_hidden(planted: Planted, joined: Clien
     assert {name: seen for name, seen in statuses.items() if max(seen) >= 500} == {}
     assert statuses["read"] >= {200, 404}
     assert statuses["read-picture"] == {200, 404, 405}
+    assert statuses["read-advice"] == statuses["read-advice-picture"] == {404, 405, 409}  # no arm of his gives any
+    # By no other method than those that the sessions of the replay go through is anything said on his own routes.
+    for name, methods in READER_ROUTES.items():
+        unknown = {(method, status) for method, status in walked.statuses[name] if method not in methods}
+        assert {status for method, status in unknown if method in ("GET", "POST")} <= {405}, name
     # He is still signed in, and nothing was changed: it was he who was refused.
     assert joined.get(reverse("reading-start")).url.startswith("/read/")
     assert untouched() == before
     # To him the pages of the staff do not exist. (OPTIONS says of an API what it is called.)
-    own = {
-        "home", "join", "reading-start", "read", "read-done", "read-end", "read-screen", "read-another", "read-picture",
-        "api-read", "api-read-events", "api-read-diagnoses",
-    }  # fmt: skip
-    staff = {name for name in walked.statuses if name not in own and not name.startswith("account_")}
+    staff = {name for name in walked.statuses if name not in READER_ROUTES and not name.startswith("account_")}
     assert len(staff) > 30
     allowed = {(method, status) for method in METHODS for status in (403, 404, 405)} | {("OPTIONS", 200)}
     assert {name: walked.statuses[name] - allowed for name in staff} == {name: set() for name in staff}

@@ -66,3 +66,16 @@ class AppendOnly(Operation):
 
     def describe(self) -> str:
         return f"Let the table of {self.model_name} only grow"
+
+
+class Alterable(AppendOnly):
+    """Migration operation: the opposite, for altering a table; `AppendOnly` follows it in the same migration."""
+
+    def database_forwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        super().database_backwards(app_label, schema_editor, from_state, to_state)
+
+    def database_backwards(self, app_label: str, schema_editor: Any, from_state: Any, to_state: Any) -> None:
+        super().database_forwards(app_label, schema_editor, from_state, to_state)
+
+    def describe(self) -> str:
+        return f"Let the table of {self.model_name} be altered"

@@ -32,6 +32,8 @@ class User(AbstractBaseUser):
     is_researcher = models.BooleanField(
         _("researcher"), default=False, help_text=_("scores images by a model, sees and exports results")
     )
+    # of pages and letters; "": not chosen, the browser decides
+    language = models.CharField(_("language"), max_length=10, blank=True, default="")
     is_active = models.BooleanField(_("active"), default=True)
     date_joined = models.DateTimeField(_("joined"), auto_now_add=True)
 

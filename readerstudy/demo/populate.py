@@ -37,6 +37,7 @@ from readerstudy.images.models import Image, ImageSet
 from readerstudy.images.truth import taxonomy
 from readerstudy.images.upload import import_archive
 from readerstudy.readers import invitations
+from readerstudy.readers.consent import consent_sha256
 from readerstudy.readers.models import Reader
 from readerstudy.readings.allocation import ensure_readings
 from readerstudy.readings.answering import Given
@@ -214,7 +215,7 @@ def _simulated_reader(
             "specialty": person.specialty, "board_certified": person.board_certified,
             "years_of_practice": person.years_of_practice,
         }  # fmt: skip
-        invitations.accept(invitation, profile=profile, text_sha256=invitations.consent_sha256(study))
+        invitations.accept(invitation, profile=profile, text_sha256=consent_sha256(study))
         reader.refresh_from_db()
     assert reader.user is not None
     ensure_readings(reader.user)

@@ -28,7 +28,7 @@ class Problem:
         if self.column:
             where.append(_("column %(column)s") % {"column": self.column})
         if self.value:
-            where.append(f"“{self.value}”")
+            where.append(_("“%s”") % self.value)
         return f"{', '.join(where)}: {self.message}"
 
     def to_json(self) -> dict[str, Any]:

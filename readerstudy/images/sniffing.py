@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop as noop
+from django.utils.translation import gettext_noop
 
 from readerstudy.images.errors import ImagesError
 
@@ -31,21 +31,21 @@ _SIGNATURES = (
     (b"BM", BMP),
 )
 _REFUSED = (
-    (rb"\s*(<\?xml[^>]*>)?\s*(<!--.*?-->\s*)*(<!DOCTYPE svg[^>]*>\s*)?<svg", noop("an SVG drawing")),
-    (rb"GIF8[79]a", noop("a GIF")),
-    (rb"RIFF....WEBP", noop("a WebP picture")),
-    (rb"....ftyp(heic|heix|hevc|mif1|msf1|heim|heis)", noop("a HEIC picture, as iPhones make them")),
-    (rb"....ftypavi[fs]", noop("an AVIF picture")),
-    (rb"....ftyp", noop("a video")),
-    (rb".{128}DICM", noop("a DICOM file")),
-    (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", noop("a JPEG 2000 picture")),
-    (rb"8BPS", noop("a Photoshop file")),
-    (rb"%PDF", noop("a PDF")),
-    (rb"PK\x03\x04", noop("a ZIP or an Office document")),
-    (rb"Rar!|7z\xbc\xaf", noop("an archive")),
-    (rb"\s*<(!doctype )?html", noop("a web page")),
-    (rb"\s*<\?xml", noop("an XML file")),
-    (rb"II\+\0|MM\0\+", noop("a BigTIFF")),
+    (rb"\s*(<\?xml[^>]*>)?\s*(<!--.*?-->\s*)*(<!DOCTYPE svg[^>]*>\s*)?<svg", gettext_noop("an SVG drawing")),
+    (rb"GIF8[79]a", gettext_noop("a GIF")),
+    (rb"RIFF....WEBP", gettext_noop("a WebP picture")),
+    (rb"....ftyp(heic|heix|hevc|mif1|msf1|heim|heis)", gettext_noop("a HEIC picture, as iPhones make them")),
+    (rb"....ftypavi[fs]", gettext_noop("an AVIF picture")),
+    (rb"....ftyp", gettext_noop("a video")),
+    (rb".{128}DICM", gettext_noop("a DICOM file")),
+    (rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", gettext_noop("a JPEG 2000 picture")),
+    (rb"8BPS", gettext_noop("a Photoshop file")),
+    (rb"%PDF", gettext_noop("a PDF")),
+    (rb"PK\x03\x04", gettext_noop("a ZIP or an Office document")),
+    (rb"Rar!|7z\xbc\xaf", gettext_noop("an archive")),
+    (rb"\s*<(!doctype )?html", gettext_noop("a web page")),
+    (rb"\s*<\?xml", gettext_noop("an XML file")),
+    (rb"II\+\0|MM\0\+", gettext_noop("a BigTIFF")),
 )
 _LONGEST = 1024
 

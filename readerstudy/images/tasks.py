@@ -10,7 +10,9 @@ from celery import shared_task
 from celery.exceptions import SoftTimeLimitExceeded
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
+from readerstudy.accounts import language
 from readerstudy.images.checks import Files, check
 from readerstudy.images.errors import ImagesError
 from readerstudy.images.lease import CHECKING, MAX_ATTEMPTS, STORING, Lease, LostLeaseError, claim, free
@@ -103,17 +105,18 @@ def _opened(upload: Upload) -> Iterator[Files]:
 def _failures_recorded(lease: Lease) -> Iterator[None]:
     """What is wrong with the upload ends it; what is wrong with the world is tried again."""
     try:
-        try:
-            yield
-        except LostLeaseError:
-            raise
-        except ImagesError as error:
-            _end(lease, str(error))
-        except SoftTimeLimitExceeded:
-            _end(lease, _("This took longer than %d hours. Divide the upload.") % _HOURS)
-        except Exception as error:
-            logger.exception("upload %s", lease.upload.pk)
-            lease.give_up(_("It failed (%s); it is tried again.") % error)
+        with override(language.of_person(lease.upload.created_by)):  # the report is his to read
+            try:
+                yield
+            except LostLeaseError:
+                raise
+            except ImagesError as error:
+                _end(lease, str(error))
+            except SoftTimeLimitExceeded:
+                _end(lease, _("This took longer than %d hours. Divide the upload.") % _HOURS)
+            except Exception as error:
+                logger.exception("upload %s", lease.upload.pk)
+                lease.give_up(_("It failed (%s); it is tried again.") % error)
     except LostLeaseError:
         logger.info("upload %s was taken over or discarded", lease.upload.pk)
 

@@ -4,12 +4,14 @@ import re
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
-from readerstudy.readers.invitations import consent_sha256
+from readerstudy.readers.consent import consent_sha256
+from readerstudy.readers.countries import countries
 from readerstudy.readers.models import Profile
 from readerstudy.studies.models import Study, Test
 
@@ -25,6 +27,10 @@ class InviteForm(forms.Form):
     tests = forms.ModelMultipleChoiceField(
         Test.objects.none(), label=gettext_lazy("Tests"), widget=forms.CheckboxSelectMultiple
     )
+    language = forms.ChoiceField(
+        label=gettext_lazy("Language of the letter"), choices=settings.LANGUAGES, required=False,
+        help_text=gettext_lazy("Who has chosen a language here is written to in that one."),
+    )  # fmt: skip
 
     def __init__(self, study: Study, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -32,6 +38,7 @@ class InviteForm(forms.Form):
         assert isinstance(tests, forms.ModelMultipleChoiceField)
         tests.queryset = study.tests.all()
         tests.initial = [test.pk for test in study.tests.all()]
+        self.fields["language"].initial = get_language()
 
     def clean_emails(self) -> list[str]:
         """The addresses in lower case, each once; "Name <address>" is taken as the address."""
@@ -62,8 +69,14 @@ class TextForm(forms.Form):
         return cls(data, initial={"text_sha256": consent_sha256(study)})
 
 
-class JoinForm(TextForm):
-    """The profile, without a default for anything, and the agreement."""
+class AgreeForm(TextForm):
+    """The agreement alone, of a reader whose consent text was amended."""
+
+    agree = forms.BooleanField(label=gettext_lazy("I have read this and agree to go on."))
+
+
+class ProfileForm(forms.Form):
+    """What a reader says of himself, without a default for anything."""
 
     specialty = forms.ChoiceField(
         label=gettext_lazy("Your specialty"), choices=Profile.Specialty.choices, widget=forms.RadioSelect
@@ -78,8 +91,37 @@ class JoinForm(TextForm):
         label=gettext_lazy("Years of practice"), min_value=0, max_value=80,
         help_text=gettext_lazy("After your degree; in full years."),
     )  # fmt: skip
-    agree = forms.BooleanField(label=gettext_lazy("I have read this and agree to take part."))
+    dermoscopy_training = forms.ChoiceField(
+        label=gettext_lazy("Your training in dermoscopy"), choices=Profile.Training.choices, widget=forms.RadioSelect
+    )
+    country = forms.ChoiceField(
+        label=gettext_lazy("Country in which you practise"),
+        choices=lambda: [("", "—"), *countries()],
+        widget=forms.Select(attrs={"data-countries": ""}),
+    )
+    device = forms.ChoiceField(
+        label=gettext_lazy("What will you read on?"), choices=Profile.Device.choices, widget=forms.RadioSelect
+    )
+
+    @classmethod
+    def of(cls, profile: Profile, data: Any = None) -> "ProfileForm":
+        """To be changed."""
+        known = {name: getattr(profile, name) for name in PROFILE}
+        return cls(data, initial={**known, "board_certified": "yes" if profile.board_certified else "no"})
 
     @property
     def profile(self) -> dict[str, Any]:
-        return {name: self.cleaned_data[name] for name in ("specialty", "board_certified", "years_of_practice")}
+        return {name: self.cleaned_data[name] for name in PROFILE}
+
+    @property
+    def profile_fields(self) -> list[forms.BoundField]:
+        return [self[name] for name in PROFILE]
+
+
+PROFILE = tuple(ProfileForm.base_fields)
+
+
+class JoinForm(ProfileForm, TextForm):
+    """The profile, and the agreement."""
+
+    agree = forms.BooleanField(label=gettext_lazy("I have read this and agree to take part."))

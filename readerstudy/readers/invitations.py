@@ -16,15 +16,15 @@ from django.utils.translation import gettext as _
 
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
+from readerstudy.readers import consent
 from readerstudy.readers.errors import ReadersError
-from readerstudy.readers.models import Consent, Invitation, Profile, Reader
-from readerstudy.studies import protocol
+from readerstudy.readers.imported import PLACEHOLDER
+from readerstudy.readers.models import Invitation, Profile, Reader
 from readerstudy.studies.models import Study, Test
 
-__all__ = [
-    "ReadersError", "accept", "agreed_to_current_text", "consent_sha256", "find", "invite", "invite_all", "renew",
-    "withdraw",
-]  # fmt: skip
+__all__ = ["ReadersError", "accept", "find", "invite", "invite_all", "remind_all", "renew", "withdraw"]
+
+REMINDED_AGAIN_AFTER = timedelta(hours=24)
 
 
 def _hash(token: str) -> str:
@@ -58,8 +58,12 @@ def _next_code(study: Study) -> str:
 
 
 @transaction.atomic
-def invite(*, study: Study, email: str, tests: Iterable[Test], actor: User, code: str = "") -> tuple[Reader, str]:
+def invite(
+    *, study: Study, email: str, tests: Iterable[Test], actor: User, code: str = "", language: str = ""
+) -> tuple[Reader, str]:
     """Make a reader of the study under a code (R01, R02, ... unless given) and a link for him.
+
+    `language`: of the letters to him, until he has chosen one himself; "": that of the administrator who sends them.
 
     Returns the reader and the token of the link, which is kept nowhere. Raises ReadersError where the study is not
     open, the address is a staff member's or invited already, or a test is not of this study.
@@ -77,7 +81,7 @@ def invite(*, study: Study, email: str, tests: Iterable[Test], actor: User, code
     user = User.objects.filter(email__iexact=email).first()
     if user is not None:
         refuse_staff(user)
-    reader = Reader(study=locked, email=email, code=code or _next_code(locked))
+    reader = Reader(study=locked, email=email, code=code or _next_code(locked), language=language)
     if code and locked.readers.filter(code=code).exists():
         raise ReadersError(_("The code %(code)s is taken in this study.") % {"code": code})
     reader.save()
@@ -90,10 +94,12 @@ def invite(*, study: Study, email: str, tests: Iterable[Test], actor: User, code
 
 
 @transaction.atomic
-def invite_all(*, study: Study, emails: Sequence[str], tests: Iterable[Test], actor: User) -> list[tuple[Reader, str]]:
+def invite_all(
+    *, study: Study, emails: Sequence[str], tests: Iterable[Test], actor: User, language: str = ""
+) -> list[tuple[Reader, str]]:
     """Invite every address, or none of them."""
     tests = list(tests)
-    return [invite(study=study, email=email, tests=tests, actor=actor) for email in emails]
+    return [invite(study=study, email=email, tests=tests, actor=actor, language=language) for email in emails]
 
 
 def refuse_staff(user: User) -> None:
@@ -119,11 +125,31 @@ def renew(reader: Reader, *, actor: User) -> str:
 
 
 @transaction.atomic
+def remind_all(*, study: Study, readers: Iterable[Reader], actor: User) -> list[tuple[Reader, str]]:
+    """A fresh link for each of these readers who can be reached, but for whom the last one is younger than a day: a
+    second click, or a second administrator, sends nobody two letters. Raises ReadersError unless the study is open."""
+    _open_study_locked(study)
+    recent = Invitation.objects.filter(created_at__gt=timezone.now() - REMINDED_AGAIN_AFTER)
+    wanted = study.readers.filter(pk__in=[reader.pk for reader in readers], withdrawn_at=None)
+    wanted = wanted.exclude(invitations__in=recent).exclude(email__endswith=f"@{PLACEHOLDER}").select_related("study")
+    return [(reader, renew(reader, actor=actor)) for reader in wanted]
+
+
+@transaction.atomic
 def withdraw(reader: Reader, *, actor: User) -> None:
-    """The reader reads no further; what was answered stays. Raises ReadersError the second time."""
+    """The reader reads no further; what was answered stays, and counts in no result.
+
+    Raises ReadersError the second time, and once the study is unblinded: nobody is taken out of results that are known.
+    """
     now = timezone.now()
     if not Reader.objects.filter(pk=reader.pk, withdrawn_at=None).update(withdrawn_at=now):
         raise ReadersError(_("%(code)s has withdrawn already.") % {"code": reader.code})
+    # After the reader's row, as an answer that is being stored locks them.
+    if Study.objects.select_for_update().get(pk=reader.study_id).unblinded_at is not None:
+        raise ReadersError(
+            _("The study is unblinded, and the answers of %(code)s are in results that are known.")
+            % {"code": reader.code}
+        )
     _revoke_links(reader)
     audit.record("reader.withdrawn", actor=actor, target=reader, code=reader.code)
     reader.withdrawn_at = now
@@ -176,16 +202,6 @@ def _gone(reason: str, reader: Reader) -> ReadersError:
     return ReadersError(reason, status=HTTPStatus.GONE, contact=reader.study.contact)
 
 
-def consent_sha256(study: Study) -> str:
-    """The hash of the consent text that is in force: what a reader agrees to."""
-    return protocol.text_sha256(study.consent_text)
-
-
-def agreed_to_current_text(reader: Reader) -> bool:
-    """Whether the reader has agreed to the consent text that is in force."""
-    return reader.consents.filter(text_sha256=consent_sha256(reader.study)).exists()
-
-
 @transaction.atomic
 def accept(invitation: Invitation, *, profile: Mapping[str, Any] | None, text_sha256: str) -> User:
     """Use the link: the reader's user, his consent to the text with that hash, and his profile. Once.
@@ -203,27 +219,14 @@ def accept(invitation: Invitation, *, profile: Mapping[str, Any] | None, text_sh
         raise _gone(reason or _("This link cannot be used any more."), reader)
     if reason := _why_not_reading(reader):
         raise _gone(reason, reader)
-    if text_sha256 != consent_sha256(reader.study):
-        raise ReadersError(_("The consent text has changed since this page was loaded. Please read it again."))
+    if profile is None and not consent.agreed_to_current_text(reader):
+        raise ReadersError(_("Please read the consent text and agree to it first."))
     user = _user_of(reader)
-    _consent(reader, user, profile)
+    consent.agree(reader, text_sha256=text_sha256, actor=user)
     if profile is not None:
         Profile.objects.create(reader=reader, **profile)
     audit.record("reader.joined", actor=user, target=reader, code=reader.code)
     return user
-
-
-def _consent(reader: Reader, user: User, profile: Mapping[str, Any] | None) -> None:
-    if agreed_to_current_text(reader):
-        return
-    if profile is None:
-        raise ReadersError(_("Please read the consent text and agree to it first."))
-    in_force = protocol.frozen(reader.study)
-    if in_force is None:
-        raise ReadersError(_("The study has no frozen protocol to agree to."))
-    text_sha256 = consent_sha256(reader.study)
-    Consent.objects.create(reader=reader, protocol_version=in_force, text_sha256=text_sha256)
-    audit.record("reader.consented", actor=user, target=reader, code=reader.code, text_sha256=text_sha256)
 
 
 def _user_of(reader: Reader) -> User:

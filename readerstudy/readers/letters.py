@@ -8,7 +8,9 @@ from typing import Any
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
+from django.utils.translation import override
 
+from readerstudy.accounts import language
 from readerstudy.readers import burden
 from readerstudy.readers.models import Reader
 
@@ -28,7 +30,9 @@ def send(links: Iterable[Link]) -> list[Link]:
     sent = []
     for link in links:
         try:
-            _letter(link, mail).send()
+            with override(language.of_address(link.reader.email, link.reader.language)):
+                letter = _letter(link, mail)
+            letter.send()
         except (OSError, smtplib.SMTPException) as error:
             sent.append(replace(link, problem=str(error) or type(error).__name__))
         else:

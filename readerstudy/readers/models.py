@@ -17,6 +17,7 @@ class Reader(models.Model):
     email = models.EmailField(_("e-mail address"))
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="readerships")
     tests = models.ManyToManyField(Test, related_name="readers", verbose_name=_("tests"))
+    language = models.CharField(_("language"), max_length=10, blank=True, default="")  # of the letters to him
     created_at = models.DateTimeField(auto_now_add=True)
     withdrawn_at = models.DateTimeField(null=True)
 
@@ -77,10 +78,25 @@ class Profile(models.Model):
         GENERAL_PRACTICE = "general-practice", _("general practice")
         OTHER = "other", _("other")
 
+    class Training(models.TextChoices):
+        NONE = "none", _("none")
+        COURSE = "course", _("one course or several")
+        CERTIFICATE = "certificate", _("a certificate or diploma")
+
+    class Device(models.TextChoices):
+        PHONE = "phone", _("a phone")
+        TABLET = "tablet", _("a tablet")
+        LAPTOP = "laptop", _("a laptop")
+        DESKTOP = "desktop", _("a desktop computer")
+
     reader = models.ForeignKey(Reader, on_delete=models.PROTECT, related_name="profiles")
     specialty = models.CharField(_("specialty"), max_length=20, choices=Specialty)
     board_certified = models.BooleanField(_("board-certified"))
     years_of_practice = models.PositiveSmallIntegerField(_("years of practice"))
+    # Empty: not known, of readers of published data.
+    dermoscopy_training = models.CharField(_("training in dermoscopy"), max_length=12, choices=Training, blank=True)
+    country = models.CharField(_("country"), max_length=2, blank=True)  # ISO 3166-1
+    device = models.CharField(_("device"), max_length=8, choices=Device, blank=True)  # by the reader's own word
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
@@ -89,6 +105,13 @@ class Profile(models.Model):
             models.CheckConstraint(condition=Q(years_of_practice__lte=80), name="profile_years_of_practice_to_80"),
             models.CheckConstraint(
                 condition=Q(specialty__in=["dermatology", "general-practice", "other"]), name="profile_specialty_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(
+                    dermoscopy_training__in=["", "none", "course", "certificate"],
+                    device__in=["", "phone", "tablet", "laptop", "desktop"],
+                ),
+                name="profile_training_and_device_known",
             ),
         ]
 

@@ -10,17 +10,19 @@ from django.utils.translation import ngettext
 
 from readerstudy.accounts.models import User
 from readerstudy.images.models import Image
+from readerstudy.readers.consent import agreed_to_current_text
 from readerstudy.readings.errors import ReadingsError
 from readerstudy.readings.models import Reading, Submission
 from readerstudy.readings.progress import screen_checked, seen
 from readerstudy.studies.models import Study, Test
 
 
-def reading_for(user: User, uuid: UUID, *, to_confirm: bool = False) -> Reading:
+def reading_for(user: User, uuid: UUID, *, to_confirm: bool = False, to_answer: bool = False) -> Reading:
     """The reader's own reading, agreed to and not withdrawn, else 404.
 
     Raises ReadingsError, unless `to_confirm` what is past: "closed", which says how many answers are kept, if the study
-    is no longer open; "not-yet", with the date, before a wash-out is over.
+    is no longer open; "not-yet", with the date, before a wash-out is over; and, unless `to_answer` what was shown
+    already, "consent" where the text that the reader agreed to is in force no longer.
     """
     reading = Reading.objects.of(user).filter(uuid=uuid).first()
     if reading is None:
@@ -28,7 +30,17 @@ def reading_for(user: User, uuid: UUID, *, to_confirm: bool = False) -> Reading:
     if not to_confirm:
         refuse_closed(reading)
         refuse_before_its_time(reading)
+        if not to_answer and must_agree_again(reading):
+            raise ReadingsError("consent", _("The consent text has changed: please read it before the next case."))
     return reading
+
+
+def must_agree_again(reading: Reading) -> bool:
+    """Whether an amended consent text is to be agreed to before another case is shown.
+
+    The answers to what was in sight before are taken: they were given under the text that was agreed to.
+    """
+    return reading.finished_at is None and not agreed_to_current_text(reading.reader)
 
 
 def refuse_closed(reading: Reading) -> None:

@@ -12,20 +12,20 @@ from rest_framework.views import APIView
 
 from readerstudy.accounts.access import signed_in
 from readerstudy.readings import diagnoses, events
-from readerstudy.readings.access import reading_for
+from readerstudy.readings.access import must_agree_again, reading_for
 from readerstudy.readings.errors import ReadingsError
 from readerstudy.readings.models import Reading
 from readerstudy.readings.progress import seen, standing
 from readerstudy.readings.recording import record
-from readerstudy.readings.serializers import SubmissionSerializer, case_data, standing_data
+from readerstudy.readings.serializers import SubmissionSerializer, case_data, standing_data, withheld
 from readerstudy.studies.models import Question
 
 
 class ReadingRoomView(APIView):
     """What the routes of a reading have in common: a refusal is told with its code, and nothing is kept in a cache."""
 
-    def reading(self, request: Request, uuid: UUID, *, to_confirm: bool = False) -> Reading:
-        return reading_for(signed_in(request), uuid, to_confirm=to_confirm)
+    def reading(self, request: Request, uuid: UUID, *, to_confirm: bool = False, to_answer: bool = False) -> Reading:
+        return reading_for(signed_in(request), uuid, to_confirm=to_confirm, to_answer=to_answer)
 
     def handle_exception(self, exc: Exception) -> Response:
         if isinstance(exc, ReadingsError):
@@ -66,7 +66,8 @@ class ReadingView(ReadingRoomView):
             raise ReadingsError("malformed", f"This is not an answer: {json.dumps(sent.errors)}")
         outcome = record(reading=reading, sent=sent.sent(), actor=signed_in(request))
         reading.refresh_from_db(fields=["finished_at"])
-        return Response({"outcome": outcome.kind, **standing_data(standing(reading))})
+        now = standing_data(standing(reading))
+        return Response({"outcome": outcome.kind, **(withheld(now) if must_agree_again(reading) else now)})
 
 
 class EventsView(ReadingRoomView):
@@ -75,14 +76,25 @@ class EventsView(ReadingRoomView):
     http_method_names = ("post",)
 
     def post(self, request: Request, uuid: UUID) -> Response:
-        reading = self.reading(request, uuid)
+        reading = self.reading(request, uuid, to_answer=True)
         sent = request.data if isinstance(request.data, dict) else {}
-        try:
-            item = UUID(str(sent["item"])) if sent.get("item") is not None else None
-        except ValueError as error:
-            raise ReadingsError("malformed", "item: not a case") from error
-        made = events.report(reading=reading, kind=sent.get("kind"), detail=sent.get("detail", {}), item_uuid=item)
+        if sent.get("id") is None:
+            raise ReadingsError("malformed", "id: missing; a UUID that whoever reports draws, the same if sent again")
+        made = events.report(
+            reading=reading,
+            kind=sent.get("kind"),
+            detail=sent.get("detail", {}),
+            item_uuid=_uuid(sent, "item"),
+            report_uuid=_uuid(sent, "id"),
+        )
         return Response({"stored": True, "kind": made.kind, "detail": made.detail})
+
+
+def _uuid(sent: dict[str, Any], name: str) -> UUID | None:
+    try:
+        return None if sent.get(name) is None else UUID(str(sent[name]))
+    except ValueError as error:
+        raise ReadingsError("malformed", f"{name}: not a UUID") from error
 
 
 class DiagnosesView(ReadingRoomView):

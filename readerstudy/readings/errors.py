@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Literal
 
 Code = Literal[
-    "malformed", "unknown", "ahead", "conflict", "locked", "not-yet", "screen", "closed", "withdrawn",
+    "malformed", "unknown", "ahead", "conflict", "locked", "not-yet", "screen", "consent", "closed", "withdrawn",
 ]  # fmt: skip
 
 _STATUS: dict[Code, HTTPStatus] = {
@@ -15,6 +15,7 @@ _STATUS: dict[Code, HTTPStatus] = {
     "locked": HTTPStatus.CONFLICT,  # it may no longer be changed
     "not-yet": HTTPStatus.CONFLICT,  # the wash-out is not over
     "screen": HTTPStatus.CONFLICT,  # the screen must be checked first
+    "consent": HTTPStatus.CONFLICT,  # another consent text must be agreed to first
     "closed": HTTPStatus.GONE,
     "withdrawn": HTTPStatus.GONE,
 }

@@ -112,7 +112,11 @@ class SubmissionForm(forms.Form):
 
 
 class ScreenForm(forms.Form):
-    """What was seen of the test picture, without script: the size of the window is then not known."""
+    """What was seen of the test picture.
+
+    The page's script fills in the size of the window; without it, it is not known. `report` is drawn with the page:
+    the same form sent twice is stored once.
+    """
 
     steps_seen = forms.IntegerField(
         label=_("How many steps of the grey ramp can you tell apart?"), min_value=0, max_value=64
@@ -136,6 +140,12 @@ class ScreenForm(forms.Form):
         widget=forms.RadioSelect,
     )
 
+    width = forms.IntegerField(required=False, min_value=1, max_value=20_000, widget=forms.HiddenInput)
+    height = forms.IntegerField(required=False, min_value=1, max_value=20_000, widget=forms.HiddenInput)
+    pixel_ratio = forms.FloatField(required=False, min_value=0.1, max_value=20, widget=forms.HiddenInput)
+    report = forms.UUIDField(required=False, widget=forms.HiddenInput)
+
     def detail(self) -> dict[str, Any]:
-        """As the page's script reports it."""
-        return {**self.cleaned_data, "steps_shown": STEPS_OF_THE_RAMP}
+        """What is stored of it, see `events`: what is not known is left out."""
+        said = {name: value for name, value in self.cleaned_data.items() if value is not None and name != "report"}
+        return {**said, "steps_shown": STEPS_OF_THE_RAMP}

@@ -31,9 +31,9 @@ class ReadingQuerySet(models.QuerySet["Reading"]):
             .filter(Exists(Consent.objects.filter(reader=OuterRef("reader"))))
             .select_related("reader", "test__study", "test__image_set")
             .only(
-                "uuid", "number", "created_at", "opens_at", "finished_at", "reader__code", "reader__withdrawn_at",
-                "test__title", "test__position", "test__study__title", "test__study__state", "test__study__contact",
-                "test__image_set__notice", *(f"test__{name}" for name in CONDUCT),
+                "uuid", "number", "created_at", "opens_at", "finished_at", "reader__code", "reader__study",
+                "reader__withdrawn_at", "test__title", "test__position", "test__study__title", "test__study__state",
+                "test__study__contact", "test__image_set__notice", *(f"test__{name}" for name in CONDUCT),
             )
         )  # fmt: skip
 
@@ -218,9 +218,16 @@ class SessionEvent(models.Model):
     kind = models.CharField(max_length=20, choices=Kind)
     detail = models.JSONField(default=dict)
     at = models.DateTimeField(auto_now_add=True)
+    # Drawn by the browser: however often its report comes, it is stored once. None: the server's own.
+    report = models.UUIDField(null=True)
 
     class Meta:
         ordering = ["reading_id", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["report"], condition=Q(report__isnull=False), name="session_event_report_once"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.reading}: {self.kind}"

@@ -34,7 +34,7 @@ class Shown:
     pictures: list[CaseImage]
     facts: list[tuple[str, str]]  # (what, value), in the reader's language
     needs_advice: bool  # to be asked for by its own request
-    more_seconds: int = 0  # that were asked for
+    more_seconds: int = 0  # that were asked for at this stage
     given: Submission | None = None  # what may be changed, with its answers
 
     @property
@@ -90,7 +90,8 @@ def advises(item: Item) -> bool:
 def stages_of(item: Item, stages: Sequence[Stage]) -> list[Stage]:
     """The stages at which this case is read.
 
-    In an arm without advice a stage that brings nothing but advice is left out: it would ask the same again.
+    In an arm without advice a stage is left out that brings nothing but advice and asks nothing new: it would ask the
+    same again.
     """
     kept: list[Stage] = []
     for stage in stages:
@@ -99,10 +100,23 @@ def stages_of(item: Item, stages: Sequence[Stage]) -> list[Stage]:
             and bool(kept)
             and stage.shows_facts == kept[-1].shows_facts
             and stage.modalities == kept[-1].modalities
+            and _asks_the_same(stage, kept[-1])
         )
         if advises(item) or not only_advice:
             kept.append(stage)
     return kept
+
+
+def _asks_the_same(stage: Stage, before: Stage) -> bool:
+    """Whether each question of a stage was asked at the one before it, in whatever words."""
+    asked = [_answers_of(question) for question in before.questions.all()]
+    return all(_answers_of(question) in asked for question in stage.questions.all())
+
+
+def _answers_of(question: Question) -> tuple[object, ...]:
+    """What can be answered to a question."""
+    labels = [choice.label for choice in question.choices.all()]
+    return question.kind, labels, question.least, question.most, question.nodes
 
 
 def stage_due(item: Item, stages: Sequence[Stage]) -> Stage | None:
@@ -172,7 +186,7 @@ def shown(item: Item, stage: Stage, stages: Sequence[Stage], *, given: Submissio
     if stage.modalities:
         pictures = pictures.filter(image__modality__in=stage.modalities)
     more = (
-        item.reading.events.filter(item=item, kind=SessionEvent.Kind.MORE_TIME)
+        item.reading.events.filter(item=item, kind=SessionEvent.Kind.MORE_TIME, detail__stage=stage.position)
         if item.reading.test.seconds_per_case
         else ()
     )

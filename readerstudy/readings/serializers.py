@@ -4,12 +4,14 @@ GET  /api/read/<reading>/               where the reading stands: `StandingSeria
 GET  /api/read/<reading>/?item=<case>   an answered case that may be changed, or practice feedback: {"again": case}
 POST /api/read/<reading>/               an answer to one stage (`SubmissionSerializer`): the standing, with "outcome"
 POST /api/read/<reading>/events/        what happened beside the answers (see `events`): {"stored": true, ...}
+                                        for {"id": uuid drawn by the page, "kind", "detail", "item": uuid or absent};
+                                        sent again, it is stored once; another event under the same id: conflict
 GET  /api/read/<reading>/diagnoses/?question=<id>&q=<typed>
                                         {"diagnoses": [{"id", "name", "path"}, ...]} of a ranking question;
                                         without q all of them, each with "others": its synonyms without spaces
 
 A refusal is {"code", "detail"} (see `errors`): 400 malformed, 404 unknown, 409 ahead | conflict | locked | not-yet |
-screen, 410 closed | withdrawn. 403 without a code: signed out.
+screen | consent, 410 closed | withdrawn. 403 without a code: signed out.
 
 An answer::
 
@@ -27,11 +29,13 @@ The standing::
     {"total", "answered": cases, "finished": the reading is over, "may_end": all is answered, the reader has to say
      that he is done (POST to the page read-end), "conduct": {...}, "stages": [stage, ...],
      "current": case or null, "next": case or null (at its first stage), "feedback": null or {"item", "position",
-     "text"} on the practice case just answered, "changeable": [{"item", "position"}, ...]}
+     "text"} on the practice case just answered, "changeable": [{"item", "position"}, ...],
+     "agree": the consent text was amended, and the reader must agree to it (on the page) before another case is shown}
 
 A case is {"item", "position", "stage": number, "is_last", "is_practice", "pictures": [{"src", "width", "height",
-"modality"}], "facts": [{"name", "value"}], "advice": whether it is to be asked for now, "more_seconds", "given"}; the
-questions are those of `stages` with its number (stages are left out of cases whose arm has nothing to show there).
+"modality"}], "facts": [{"name", "value"}], "advice": whether it is to be asked for now, "advice_src": where, or
+null, "more_seconds", "given"}; the questions are those of `stages` with its number (stages are left out of cases whose
+arm has nothing to show there).
 `given` is null, but of a case that may be changed: {"submission": what to send as `replaces`, "answers": as above,
 "names": {node: its name}}.
 `conduct.seconds` runs anew at each stage.
@@ -173,6 +177,7 @@ class CaseSerializer(serializers.Serializer):
     pictures = serializers.SerializerMethodField()
     facts = serializers.SerializerMethodField()
     advice = serializers.BooleanField(source="needs_advice")
+    advice_src = serializers.SerializerMethodField()
     more_seconds = serializers.IntegerField()
     given = serializers.SerializerMethodField()
 
@@ -183,6 +188,11 @@ class CaseSerializer(serializers.Serializer):
         address = reverse("read-picture", args=[self.context["reading"], item.uuid, picture.position])
         image = picture.image
         return {"src": address, "width": image.width, "height": image.height, "modality": image.modality}
+
+    def get_advice_src(self, shown: Shown) -> str | None:
+        if not shown.needs_advice:
+            return None
+        return reverse("read-advice", args=[self.context["reading"], shown.item.uuid])
 
     def get_facts(self, shown: Shown) -> list[dict[str, str]]:
         return [{"name": name, "value": value} for name, value in shown.facts]
@@ -248,7 +258,13 @@ class StandingSerializer(serializers.Serializer):
 
 def standing_data(standing: Standing) -> dict[str, Any]:
     """`standing` as plain values, for the page and the API alike."""
-    return dict(StandingSerializer(standing, context={"reading": standing.reading.uuid}).data)
+    return {**StandingSerializer(standing, context={"reading": standing.reading.uuid}).data, "agree": False}
+
+
+def withheld(standing: dict[str, Any]) -> dict[str, Any]:
+    """The same without any case: of a reader who must first agree to another consent text."""
+    nothing: dict[str, Any] = {"current": None, "next": None, "feedback": None, "changeable": []}
+    return {**standing, **nothing, "agree": True}
 
 
 def case_data(shown: Shown) -> dict[str, Any]:

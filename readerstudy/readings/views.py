@@ -2,7 +2,8 @@
 
 import json
 import uuid as uuids
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from uuid import UUID
 
 from django.contrib import messages
@@ -16,6 +17,8 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
 from readerstudy.accounts.access import signed_in
+from readerstudy.readers import invitations
+from readerstudy.readers.errors import ReadersError
 from readerstudy.readings import events, recording
 from readerstudy.readings.access import picture_for, reading_for
 from readerstudy.readings.allocation import ensure_readings, may_read_another, next_batch
@@ -29,6 +32,7 @@ from readerstudy.readings.serializers import case_data, standing_data
 from readerstudy.studies.models import Study, Test
 
 unkept = cache_control(private=True, no_store=True)
+Advice = Callable[[HttpRequest, Shown], str]  # a piece of the page, given by the roof: it comes from a room above
 
 
 @unkept
@@ -46,24 +50,27 @@ def start(request: HttpRequest) -> HttpResponse:
 @unkept
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
-def read(request: HttpRequest, uuid: UUID) -> HttpResponse:
+def read(request: HttpRequest, uuid: UUID, advice: Advice) -> HttpResponse:
     """The current case at its stage; or, posted, the answer to it.
 
     With ?item= a case that was answered: to change its answer, or to read what a practice case is.
     """
     reading = None
     try:
-        reading = reading_for(signed_in(request), uuid)
+        reading = reading_for(signed_in(request), uuid, to_answer=request.method == "POST")
         if request.method == "POST":
             return _answer(request, reading)
-        return _page(request, reading)
+        return _page(request, reading, advice)
     except ReadingsError as error:
         if reading is None or error.code in ("closed", "withdrawn"):
-            return _refused(request, error)
-        return _page(request, reading, refusal=error)
+            return _refused(request, error, uuid)
+        return _page(request, reading, advice, refusal=error)
 
 
-def _refused(request: HttpRequest, error: ReadingsError) -> HttpResponse:
+def _refused(request: HttpRequest, error: ReadingsError, uuid: UUID) -> HttpResponse:
+    if error.code == "consent":
+        reading = reading_for(signed_in(request), uuid, to_confirm=True)
+        return redirect("agree", reading.test.study_id)
     return render(request, "readings/closed.html", {"reason": str(error), "code": error.code}, status=error.status)
 
 
@@ -83,21 +90,23 @@ def _answer(request: HttpRequest, reading: Reading) -> HttpResponse:
     return redirect("read", reading.uuid)
 
 
-def _page(request: HttpRequest, reading: Reading, *, refusal: ReadingsError | None = None) -> HttpResponse:
+def _page(
+    request: HttpRequest, reading: Reading, advice: Advice, *, refusal: ReadingsError | None = None
+) -> HttpResponse:
     reading.refresh_from_db(fields=["finished_at"])
     now = standing(reading)
     if now.screen_check == "due" and now.current is not None:
         return redirect("read-screen", reading.uuid)
     if "item" in request.GET and refusal is None:
-        return _again(request, now)
+        return _again(request, now, advice)
     if now.current is None:
         if now.may_end:
             return render(request, "readings/end.html", {"reading": reading, "now": now, "refusal": refusal})
         return redirect("read-done", reading.uuid)
-    return _case(request, now, now.current, refusal=refusal)
+    return _case(request, now, now.current, advice, refusal=refusal)
 
 
-def _again(request: HttpRequest, now: Standing) -> HttpResponse:
+def _again(request: HttpRequest, now: Standing, advice: Advice) -> HttpResponse:
     """An answered case: its answer to be changed, or what was to be learned from it. Any other leads to the current."""
     try:
         item = UUID(request.GET["item"])
@@ -108,10 +117,12 @@ def _again(request: HttpRequest, now: Standing) -> HttpResponse:
         context = {"reading": now.reading, "now": now, "shown": practised, "text": now.feedback.case.feedback}
         return render(request, "readings/feedback.html", context)
     found = seen(now.reading, item) if item in {may.uuid for may in now.changeable} and item else None
-    return _case(request, now, found) if found else redirect("read", now.reading.uuid)
+    return _case(request, now, found, advice) if found else redirect("read", now.reading.uuid)
 
 
-def _case(request: HttpRequest, now: Standing, shown: Shown, *, refusal: ReadingsError | None = None) -> HttpResponse:
+def _case(
+    request: HttpRequest, now: Standing, shown: Shown, advice: Advice, *, refusal: ReadingsError | None = None
+) -> HttpResponse:
     stage = next(stage for stage in now.stages if stage.pk == shown.stage.pk)
     forward = _("Next case") if shown.is_last else _("Go on")
     context = {
@@ -124,6 +135,7 @@ def _case(request: HttpRequest, now: Standing, shown: Shown, *, refusal: Reading
         "state_json": json.dumps(standing_data(now)),
         "again_json": json.dumps(None if shown.given is None else case_data(shown)),
         "keys": keys_of(now.reading, now.stages),
+        "advice": advice(request, shown) if shown.needs_advice else "",  # for whoever reads without script
         "submission": uuids.uuid4(),
         "refusal": refusal,
     }
@@ -136,13 +148,13 @@ def _case(request: HttpRequest, now: Standing, shown: Shown, *, refusal: Reading
 def end(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The reader says that he is done: from now on nothing can be changed."""
     try:
-        reading = reading_for(signed_in(request), uuid)
+        reading = reading_for(signed_in(request), uuid, to_answer=True)
         recording.end(reading=reading, actor=signed_in(request))
     except ReadingsError as error:
         if error.code == "ahead":
             messages.info(request, str(error))
             return redirect("read", uuid)
-        return _refused(request, error)
+        return _refused(request, error, uuid)
     return redirect("read-done", uuid)
 
 
@@ -151,23 +163,37 @@ def end(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def screen(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The check of the screen, as a plain form; what was seen is recorded, and whether it passed."""
-    refusal = None
+    refusal = failed = None
     try:
         reading = reading_for(signed_in(request), uuid)
         if request.method == "POST":
-            form = ScreenForm(request.POST)
-            if not form.is_valid():
-                raise ReadingsError("malformed", _("Please answer every question of the check."))
-            events.report(reading=reading, kind=SessionEvent.Kind.SCREEN_CHECK, detail=form.detail())
+            failed = _report_screen(reading, ScreenForm(request.POST))
     except ReadingsError as error:
-        if error.code != "malformed":
-            return _refused(request, error)
+        if error.code not in ("malformed", "conflict"):
+            return _refused(request, error, uuid)
         refusal = error
     if reading.test.screen_check == Test.ScreenCheck.NONE or screen_check(reading) == "done":
         return redirect("read", uuid)
-    failed = request.method == "POST" and refusal is None
-    context = {"reading": reading, "form": ScreenForm(), "refusal": refusal, "failed": failed}
+    context = {
+        "reading": reading,
+        "form": ScreenForm(initial={"report": uuids.uuid4()}),
+        "refusal": refusal,
+        "failed": failed is not None,
+        "too_small": failed is not None and events.is_too_small(failed.detail),
+        "least": events.NARROWEST,
+    }
     return render(request, "readings/screen.html", context, status=refusal.status if refusal else 200)
+
+
+def _report_screen(reading: Reading, form: ScreenForm) -> SessionEvent:
+    if not form.is_valid():
+        raise ReadingsError("malformed", _("Please answer every question of the check."))
+    return events.report(
+        reading=reading,
+        kind=SessionEvent.Kind.SCREEN_CHECK,
+        detail=form.detail(),
+        report_uuid=form.cleaned_data["report"],
+    )
 
 
 @unkept
@@ -178,6 +204,21 @@ def another(request: HttpRequest, uuid: UUID) -> HttpResponse:
     reading = reading_for(signed_in(request), uuid, to_confirm=True)
     made = next_batch(reading, actor=signed_in(request))
     return redirect("read", made.uuid) if made else redirect("read-done", uuid)
+
+
+@unkept
+@login_required
+@require_http_methods(["GET", "HEAD", "POST"])
+def withdraw(request: HttpRequest, uuid: UUID) -> HttpResponse:
+    """The reader leaves the study: asked once more, then for good."""
+    reading = reading_for(signed_in(request), uuid, to_confirm=True)
+    if request.POST.get("sure") != "yes":
+        status = 400 if request.method == "POST" else 200
+        return render(request, "readings/withdraw.html", {"reading": reading}, status=status)
+    with suppress(ReadersError):  # twice at the same moment: he has left
+        invitations.withdraw(reading.reader, actor=signed_in(request))
+    messages.success(request, _("You have withdrawn from “%(study)s”. Thank you.") % {"study": reading.test.study})
+    return redirect("home")
 
 
 @unkept
@@ -203,8 +244,11 @@ def _chunks(file: FieldFile) -> Iterator[bytes]:
 @unkept
 @login_required
 @require_safe
-def done(request: HttpRequest, uuid: UUID) -> HttpResponse:
-    """Thanks, own progress over the tests, and the way to the next one."""
+def done(request: HttpRequest, uuid: UUID, own: Callable[[Reading], object]) -> HttpResponse:
+    """Thanks, own progress over the tests, the way to the next one; own result, where the protocol shows it.
+
+    `own`: what there is of that, for templates/results/own.html. The results' room knows it; the roof passes it in.
+    """
     reading = reading_for(signed_in(request), uuid, to_confirm=True)
     if reading.finished_at is None:
         return redirect("read", reading.uuid)
@@ -220,5 +264,6 @@ def done(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "next": next((other for other in unfinished if not other.is_waiting), None) if study_is_open else None,
         "waiting": [other for other in unfinished if other.is_waiting] if study_is_open else [],
         "may_read_another": study_is_open and may_read_another(reading),
+        "own": own(reading),
     }
     return render(request, "readings/done.html", context)

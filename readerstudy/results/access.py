@@ -11,9 +11,8 @@ from readerstudy.accounts import audit
 from readerstudy.accounts.models import AuditEntry, User
 from readerstudy.results.models import Computation
 from readerstudy.scoring.models import ModelVersion, Score
+from readerstudy.studies.amendments import LOOKED
 from readerstudy.studies.models import Study, Test
-
-LOOKED = "results.looked_before_unblinding"
 
 
 def study_for_results(user: Any, pk: int) -> Study:
@@ -38,7 +37,8 @@ def numbers_of_test(user: Any, pk: int, test_pk: int) -> Test:
 
 def computation_for(user: Any, pk: int, computation_pk: int) -> Computation:
     """What is computed of a study whose numbers this person may see, or Http404."""
-    rows = Computation.objects.defer("result").filter(study=study_with_numbers(user, pk))
+    rows = Computation.objects.defer("result").select_related("study", "test")
+    rows = rows.filter(study=study_with_numbers(user, pk))
     return get_object_or_404(rows, pk=computation_pk)
 
 
@@ -51,8 +51,12 @@ def may_see_numbers(user: User, study: Study) -> bool:
 
 
 def record_interim_look(study: Study, *, user: User | None, reason: str) -> None:
-    """Record that results are looked at before unblinding, and why. `user` None: from the machine's command line."""
+    """Record that results are looked at before unblinding, and why. `user` None: from the machine's command line.
+
+    From then on the analysis plan is final (`studies.amendments`).
+    """
     with transaction.atomic():
+        Study.objects.select_for_update().get(pk=study.pk)  # an amendment comes before this look, or not at all
         audit.record(LOOKED, actor=user, target=study, reason=reason, state=study.state)
 
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from readerstudy.results.arrays import ModelTable, Provenance, QuestionTable, StudyTables, TestTable
+from readerstudy.results.conditions.numbers import Conditions, conditions_of
 from readerstudy.results.primary.numbers import PrimaryAnalysis, primary_analysis
-from readerstudy.results.primary.roles import role_of_model, roles_of
+from readerstudy.results.primary.roles import STAGES_AND_ARMS, role_of_model, roles_of
 from readerstudy.results.stats import (
     AverageReader,
     Estimate,
@@ -97,7 +98,8 @@ class ModelResult:
 @dataclass(frozen=True, slots=True)
 class TestResult:
     """One test. ``confirmations`` counts how the diagnoses of its cases are known; ``notes`` are what a reader of the
-    numbers must know beside them."""
+    numbers must know beside them. ``conditions``: its stages and arms against each other, None where there is one of
+    each."""
 
     __test__ = False  # pytest: no test class
 
@@ -116,6 +118,7 @@ class TestResult:
     questions: tuple[QuestionResult, ...]
     model: ModelResult | None
     notes: tuple[str, ...]
+    conditions: Conditions | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +157,7 @@ def _test_result(test: TestTable, plan: Plan | None) -> TestResult:
         confirmations=confirmations, n_readers=len(test.readers), n_withdrawn=test.n_withdrawn,
         questions=questions, model=model,
         notes=tuple(_notes(test, questions, model, confirmations)),
+        conditions=conditions_of(test, roles_of(plan)[STAGES_AND_ARMS]),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model_core.taxonomy import Taxonomy, TrainingClass
+from readerstudy.results.conditions.table import ConditionTable
 from readerstudy.studies.plan import Plan
 
 Floats = NDArray[np.float64]
@@ -39,10 +40,22 @@ class ModelFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class AmendmentFacts:
+    """An amendment (1, 2, ...) of the protocol: the hash that it made, when (UTC, ISO), why, and the paths of the
+    document that it changed."""
+
+    number: int
+    protocol_sha256: str
+    at: str
+    reason: str
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Provenance:
-    """What the numbers rest on. ``protocol_number`` is None while the study is a draft; ``differs`` names the places
-    where the database no longer agrees with the frozen protocol, and is normally empty; ``interim`` is true until the
-    study is unblinded."""
+    """What the numbers rest on. ``protocol_number`` is None while the study is a draft; ``amendments`` led from the
+    protocol that the study was opened with to the one in force; ``differs`` names the places where the database no
+    longer agrees with the frozen protocol, and is normally empty; ``interim`` is true until the study is unblinded."""
 
     study_id: int
     study_title: str
@@ -51,6 +64,7 @@ class Provenance:
     seed: int
     protocol_number: int | None
     protocol_sha256: str
+    amendments: tuple[AmendmentFacts, ...]
     differs: tuple[str, ...]
     taxonomy_sha256: str
     image_sets: tuple[ImageSetFacts, ...]
@@ -189,7 +203,8 @@ class ModelTable:
 @dataclass(frozen=True, slots=True)
 class Attributes:
     """Labels of the n cases (``sexes``, ``ages``, ``sites``, ``skin_types``: of the first picture) and of the r readers
-    (``practice``, ``certification``, ``specialties``: the newest profile), in the order of the test's tables."""
+    (``practice``, ``certification``, ``specialties``, ``training`` in dermoscopy, ``countries`` by ISO 3166-1,
+    ``devices``: the newest profile), in the order of the test's tables."""
 
     sexes: Labels
     ages: Labels
@@ -198,10 +213,13 @@ class Attributes:
     practice: Labels
     certification: Labels
     specialties: Labels
+    training: Labels
+    countries: Labels
+    devices: Labels
 
 
 CASE_ATTRIBUTES = ("sexes", "ages", "sites", "skin_types")
-READER_ATTRIBUTES = ("practice", "certification", "specialties")
+READER_ATTRIBUTES = ("practice", "certification", "specialties", "training", "countries", "devices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,7 +250,8 @@ class TestTable:
 
     ``positions`` (readers, cases): the place of the case in the reader's own order, NaN where it is not in it (all of a
     row, where the reader has not begun); ``finished`` (readers,): whether the reader came to the end. ``answers`` are
-    those that count; ``responses`` is every answer of any kind, a row of ``long_form.COLUMNS`` each.
+    those that count; ``responses`` is every answer of any kind, a row of ``long_form.COLUMNS`` each; ``conditions`` is
+    what was answered at each stage and in each arm, None where the test has one of each.
     """
 
     __test__ = False  # pytest: no test class
@@ -254,6 +273,7 @@ class TestTable:
     attributes: Attributes | None = None
     responses: tuple[tuple[Any, ...], ...] | None = None
     flow: FlowCounts | None = None
+    conditions: ConditionTable | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,16 +1,39 @@
 """What is said of the numbers in words: captions, alternative texts, and how a number is written."""
 
 import math
+import re
 
+from django.utils.formats import get_format
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from readerstudy.results.analysis import COMPLETE, ModelResult, QuestionResult, TestResult
 from readerstudy.results.arrays import Provenance
-from readerstudy.results.primary.roles import NAMED
+from readerstudy.results.primary.roles import EXPLORATORY, NAMED, PRIMARY, kind_of
 from readerstudy.results.stats import AverageReader, Estimate
+from readerstudy.studies import wording
 
 UNDEFINED = "—"
+ROLES = {
+    PRIMARY: gettext_lazy("primary endpoint"),
+    NAMED: gettext_lazy("secondary"),
+    EXPLORATORY: gettext_lazy("exploratory"),
+}
+
+
+def role(name: str) -> str:
+    """A role as the page shows it, with the amendment that it came with; empty where there is none."""
+    if not name:
+        return ""
+    said = str(ROLES[kind_of(name)])
+    if (came := re.search(r", (added|changed) by amendment (\d+) on (\S+)$", name)) is None:
+        return said
+    number, date = int(came[2]), came[3]
+    return f"{said}, {wording.added(number, date) if came[1] == 'added' else wording.changed(number, date)}"
+
+
+def capitalised(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def number(value: float, digits: int = 3) -> str:
@@ -19,17 +42,22 @@ def number(value: float, digits: int = 3) -> str:
         return UNDEFINED
     text = f"{value:.{digits}f}"
     if value < 1 and float(text) == 1:
-        return f">{1 - 10**-digits:.{digits}f}"
-    if value != 0 and float(text) == 0:
-        return f"<{10**-digits:.{digits}f}" if value > 0 else f">−{10**-digits:.{digits}f}"
-    return text.replace("-", "−")
+        text = f">{1 - 10**-digits:.{digits}f}"
+    elif value != 0 and float(text) == 0:
+        text = f"<{10**-digits:.{digits}f}" if value > 0 else f">-{10**-digits:.{digits}f}"
+    return _written(text)
+
+
+def _written(text: str) -> str:
+    """With a minus sign, and the decimal sign of the reader's language."""
+    return text.replace("-", "−").replace(".", get_format("DECIMAL_SEPARATOR"))
 
 
 def interval(estimate: Estimate, digits: int = 3) -> str:
     """Its confidence limits, or a dash."""
     if not estimate.has_interval:
         return UNDEFINED
-    return f"{estimate.low:.{digits}f}–{estimate.high:.{digits}f}".replace("-", "−")
+    return _written(f"{estimate.low:.{digits}f}–{estimate.high:.{digits}f}")
 
 
 def estimate(value: Estimate, digits: int = 3) -> str:
@@ -63,7 +91,12 @@ def _roles(test: TestResult, question: QuestionResult) -> list[str]:
     """What the points and the areas are in the study's plan; neither is the primary analysis."""
     readers, model = question.roles["readers"], test.model.role if test.model is not None else ""
     if model in ("", readers):
-        return [_("Secondary.") if readers == NAMED else _("Exploratory.")]
+        return [f"{capitalised(role(readers))}."]
+    if "amendment" in f"{readers} {model}":
+        return [
+            _("Readers' points: %(readers)s; the model's areas: %(model)s.")
+            % {"readers": role(readers), "model": role(model)}
+        ]
     if readers == NAMED:
         return [_("The readers' points are secondary, the model's areas exploratory.")]
     return [_("The readers' points are exploratory, the model's areas secondary.")]

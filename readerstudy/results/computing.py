@@ -1,15 +1,15 @@
 """Numbers computed once for the same inputs: at once where that is quick, else by a worker, with progress.
 
-`results_of` and `supplement_of` are the only ways to a study's numbers. They compute nothing twice: the row with the
-hash of the inputs is the truth, whoever computes has claimed it by a counted UPDATE and holds a lease, and `sweep`
-rings again for what no one comes for. Everything random has a fixed seed: whoever computes, the numbers are the same.
+`results_of`, `supplement_of` and those below are the only ways to a study's numbers. They compute nothing twice: the
+row with the hash of the inputs is the truth, whoever computes has claimed it by a counted UPDATE and holds a lease, and
+`sweep` rings again for what no one comes for. Everything random has a fixed seed: whoever computes, the numbers are the
+same.
 May this person see them? The caller has asked (`access`): nothing here may be called before.
 """
 
 import logging
 import time
 import uuid
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
@@ -17,18 +17,21 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
-from readerstudy.results.analysis import StudyResults, analyse, analyse_tests
+from readerstudy.results.analysis import StudyResults
 from readerstudy.results.errors import ResultsError
+from readerstudy.results.explained.numbers import Embedding
+from readerstudy.results.files import StoredFile, forget, is_there
 from readerstudy.results.models import Computation
 from readerstudy.results.packing import PackingError, pack, unpack
 from readerstudy.results.parts import Step
-from readerstudy.results.supplement.numbers import Supplement, supplement
-from readerstudy.results.tables import study_tables
-from readerstudy.results.tables.inputs import Inputs, inputs
+from readerstudy.results.subjects import Subject
+from readerstudy.results.supplement.numbers import Supplement
+from readerstudy.results.tables.inputs import Inputs
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study, Test
 
@@ -38,6 +41,8 @@ What, State = Computation.What, Computation.State
 
 # Up to here a page waits for its numbers (well under a second at the paper's sizes); above, a worker computes them.
 MOST_ANSWERS, MOST_IMAGES = 30_000, 20_000
+MOST_CASES = 300  # that t-SNE lays out in about a second
+FILES = (Computation.What.EXPORT, Computation.What.TABLE)
 MAX_ATTEMPTS = 3
 PATIENCE = 3.0  # seconds that a page waits for another request that computes the same
 PAUSE = 0.1
@@ -53,39 +58,6 @@ class StillComputing(ResultsError):  # noqa: N818 - nothing went wrong
 
 class LeaseLost(Exception):  # noqa: N818 - nothing went wrong
     """Stopped, or another worker has it: what is being computed here is not wanted any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What is computed, of what. ``test`` and ``question`` (its position) belong to a supplement."""
-
-    what: Computation.What
-    study: Study
-    model_version: ModelVersion | None
-    test: Test | None = None
-    question: int = 0
-
-    @property
-    def columns(self) -> dict[str, Any]:
-        return {
-            "what": self.what, "study": self.study, "model_version": self.model_version, "test": self.test,
-            "question": self.question,
-        }  # fmt: skip
-
-    def inputs(self) -> Inputs:
-        return inputs(self.study, self.model_version, what=self.what, test=self.test, question=self.question)
-
-    def compute(self, step: Step) -> Any:
-        """From the tables, read now. ``step`` is told of each part and may stop it all by raising."""
-        if self.what == What.RESULTS:
-            step(0, 2)
-            tables = study_tables(self.study, self.model_version)
-            step(1, 2)
-            return analyse(tables)
-        assert self.test is not None
-        tables = study_tables(self.study, self.model_version, only_test=self.test.pk, detailed=True)
-        (table,), (test,) = tables.tests, analyse_tests(tables.tests, tables.plan)
-        return supplement(table, test, self.question, step=step)
 
 
 # --- asking ---------------------------------------------------------------------------------------------------------
@@ -109,6 +81,36 @@ def supplement_of(
     return cast(Supplement, _obtain(subject, by, here))
 
 
+def layout_of(
+    test: Test, model_version: ModelVersion, *, by: User | None = None, here: Step | None = None
+) -> Embedding | None:
+    """Where the model puts the test's cases; None of fewer than four with features. See `results_of`."""
+    (found,) = _obtain(Subject(What.LAYOUT, test.study, model_version, test), by, here)
+    return cast(Embedding | None, found)
+
+
+def table_of(test: Test, name: str, model_version: ModelVersion | None, *, by: User | None = None) -> StoredFile:
+    """A table of a test as a stored file; ``name``: as "answers.csv". See `results_of`."""
+    return cast(StoredFile, _obtain(Subject(What.TABLE, test.study, model_version, test, name=name), by, None))
+
+
+def export_of(study: Study, model_version: ModelVersion | None, *, by: User | None = None) -> StoredFile:
+    """The whole export as a stored ZIP, its words in the language of who asks. See `results_of`."""
+    subject = Subject(What.EXPORT, study, model_version, name="results.zip", language=get_language() or "")
+    return cast(StoredFile, _obtain(subject, by, None))
+
+
+def file_in(row: Computation) -> StoredFile | None:
+    """The file that a row stands for, where it is there."""
+    return cast(StoredFile | None, _unpacked(row)) if row.state == State.DONE and row.what in FILES else None
+
+
+def is_large(study: Study, model_version: ModelVersion | None) -> bool:
+    """Whether a worker computes the study's numbers, and its tables."""
+    subject = Subject(What.RESULTS, study, model_version)
+    return not _is_quick(subject, subject.inputs())
+
+
 def inputs_of(study: Study, model_version: ModelVersion | None) -> str:
     """The hash of everything that the study's numbers depend on: who reads the rows before and after sees a change."""
     return Subject(What.RESULTS, study, model_version).inputs().sha256
@@ -116,7 +118,7 @@ def inputs_of(study: Study, model_version: ModelVersion | None) -> str:
 
 def _obtain(subject: Subject, by: User | None, here: Step | None) -> Any:
     wanted = subject.inputs()
-    for_worker = here is None and not _is_quick(wanted)
+    for_worker = here is None and not _is_quick(subject, wanted)
     row = _row(subject, wanted, by, ring=for_worker)
     if row.state == State.DONE and (found := _unpacked(row)) is not None:
         return found
@@ -125,8 +127,12 @@ def _obtain(subject: Subject, by: User | None, here: Step | None) -> Any:
     return _computed_here(subject, row, here)
 
 
-def _is_quick(wanted: Inputs) -> bool:
-    """Whether a page may wait for it: the one place that decides."""
+def _is_quick(subject: Subject, wanted: Inputs) -> bool:
+    """Whether a page may wait for it: the one place that decides. What becomes a file is a worker's."""
+    if subject.what in FILES:
+        return False
+    if subject.what == What.LAYOUT and subject.test is not None:
+        return subject.test.cases.count() <= MOST_CASES
     return wanted.n_answers <= MOST_ANSWERS and wanted.n_images <= MOST_IMAGES
 
 
@@ -149,10 +155,15 @@ def _row(subject: Subject, wanted: Inputs, by: User | None, *, ring: bool) -> Co
 
 def _unpacked(row: Computation) -> Any:
     try:
-        return unpack(bytes(row.result or b""))
+        found = unpack(bytes(row.result or b""))
+        if isinstance(found, StoredFile) and not is_there(found):
+            raise PackingError(f"{found.path} is not in storage")
+        return found
     except PackingError as error:  # this software's classes are others now, although its version is the same
         log.warning("Computation %s is computed again: %s", row.pk, error)
-        Computation.objects.filter(pk=row.pk, state=State.DONE).update(state=State.QUEUED, result=None, attempts=0)
+        Computation.objects.filter(pk=row.pk, state=State.DONE).update(
+            state=State.QUEUED, result=None, attempts=0, rung_at=None, finished_at=None
+        )  # fmt: skip
         return None
 
 
@@ -202,7 +213,7 @@ def claim(pk: int, *, also: tuple[Computation.State, ...] = ()) -> Computation |
 
 def work(row: Computation) -> None:
     """A worker's part: compute a row that it has claimed. Inputs that changed meanwhile make the row pointless."""
-    subject = Subject(Computation.What(row.what), row.study, row.model_version, row.test, row.question)
+    subject = Subject.of(row)
     if subject.inputs().sha256 != row.inputs_sha256:
         Computation.objects.filter(pk=row.pk).delete()
         return
@@ -226,6 +237,7 @@ def _work(subject: Subject, row: Computation, watch: Step) -> Any:
             _finish(subject, row, pack(value))
         else:  # an answer came in meanwhile: these numbers are of neither
             _held(row).delete()
+            _forget_files([value])
     except ResultsError as error:
         _held(row).update(
             state=State.FAILED, lease=None, lease_expires_at=None, error=str(error), finished_at=timezone.now()
@@ -246,9 +258,18 @@ def _finish(subject: Subject, row: Computation, content: bytes) -> None:
             finished_at=timezone.now(),
         )  # fmt: skip
         if done:  # those of other inputs are of no use any more
-            Computation.objects.filter(**subject.columns).exclude(pk=row.pk).exclude(
-                state__in=Computation.ACTIVE
-            ).delete()
+            others = Computation.objects.filter(**subject.columns).exclude(pk=row.pk)
+            others = others.exclude(state__in=Computation.ACTIVE)
+            if subject.what in FILES:
+                values = [_unpacked(other) for other in others.filter(state=State.DONE)]
+                transaction.on_commit(lambda: _forget_files(values), robust=True)
+            others.delete()
+
+
+def _forget_files(values: list[Any]) -> None:
+    for value in values:
+        if isinstance(value, StoredFile):
+            forget(value)
 
 
 def give_back(row: Computation, *, reason: str) -> None:

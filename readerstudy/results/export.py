@@ -19,16 +19,20 @@ from readerstudy.results.analysis import StudyResults
 from readerstudy.results.arrays import StudyTables, TestTable
 from readerstudy.results.checklists.facts import Known
 from readerstudy.results.checklists.lists import GUIDELINES, checklist_sheet, filled, markdown
+from readerstudy.results.conditions.exported import facts_of
+from readerstudy.results.conditions.sheets import every_sheet
 from readerstudy.results.encoding import encode, to_json
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.explained import exporting
 from readerstudy.results.explained.page import explained
 from readerstudy.results.export_figures import File, LeftOut, Numbers, Seen, figure_files, figure_name
 from readerstudy.results.imrmc import imrmc_text
-from readerstudy.results.methods import methods, protocol_document
+from readerstudy.results.methods import earlier_protocols, methods, protocol_document
 from readerstudy.results.parts import Step
 from readerstudy.results.primary.sheet import primary_sheet
 from readerstudy.results.tables import study_tables
+from readerstudy.results.validation.numbers import Validation
+from readerstudy.results.validation.page import validation_of, validation_sheet
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study
 
@@ -50,17 +54,18 @@ def files_of(study: Study, model_version: ModelVersion | None, *, here: Watch | 
     for _attempt in range(ATTEMPTS):
         before = computing.inputs_of(study, model_version)
         results, numbers = _numbers(study, model_version, here)
-        tables = study_tables(study, model_version, detailed=True)
+        tables = study_tables(study, model_version, detailed=True, long_form=True)
         if computing.inputs_of(study, model_version) == before:
             break
     else:
         raise ResultsError(_("Answers came in while the export was made. Make it again, or close the study first."))
     digests: dict[str, str] = {}
-    seen = _explained(tables, results, model_version)
-    figures, left_out = figure_files(results, numbers, seen)
-    for file in itertools.chain(
-        _content(tables, results, numbers, seen), _protocol(study, tables, results, seen), figures
-    ):
+    seen = _explained(study, tables, results, model_version, here)
+    drawing = None if here is None else functools.partial(here, _("Figures"))
+    figures, left_out = figure_files(results, numbers, seen, drawing)
+    validation = validation_of(study, model_version)
+    content = _content(tables, results, numbers, seen, validation)
+    for file in itertools.chain(content, _protocol(study, tables, results, seen), figures):
         digests[file.name] = hashlib.sha256(file.content).hexdigest()
         yield file
     yield File(MANIFEST, _manifest(results, digests, left_out))
@@ -83,9 +88,13 @@ def _numbers(study: Study, model_version: ModelVersion | None, here: Watch | Non
     return results, numbers
 
 
-def write_zip(study: Study, model_version: ModelVersion | None) -> IO[bytes]:
-    """The export as an open temporary ZIP file, rewound; whoever closes it deletes it."""
-    files = iter(files_of(study, model_version))
+def write_zip(study: Study, model_version: ModelVersion | None, *, step: Step | None = None) -> IO[bytes]:
+    """The export as an open temporary ZIP file, rewound; whoever closes it deletes it.
+
+    ``step``: compute what is missing in this process, say how far it is, and let it stop everything by raising.
+    """
+    here = None if step is None else (lambda _what, done, total: step(done, total))
+    files = iter(files_of(study, model_version, here=here))
     first = next(files)  # before there is a file: what is not computed yet is said here
     target = tempfile.TemporaryFile(suffix=".zip")  # noqa: SIM115 - handed to the caller open
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -113,21 +122,29 @@ def write_folder(
     return names
 
 
-def _explained(tables: StudyTables, results: StudyResults, model_version: ModelVersion | None) -> Seen:
+def _explained(
+    study: Study, tables: StudyTables, results: StudyResults, model_version: ModelVersion | None, here: Watch | None
+) -> Seen:
     """What the model has made of each test's cases beside their scores, by the test's position."""
     if model_version is None:
         return {}
+    rows = {test.pk: test for test in study.tests.select_related("study")}
+    step = None if here is None else functools.partial(here, _("Layout of the cases"))
     return {
-        str(test.position): explained(test, table.cases, model_version)
+        str(test.position): explained(
+            test, table.cases, model_version, computing.layout_of(rows[test.id], model_version, here=step)
+        )
         for test, table in zip(results.tests, tables.tests, strict=True)
     }
 
 
-def _content(tables: StudyTables, results: StudyResults, numbers: Numbers, seen: Seen) -> Iterator[File]:
+def _content(
+    tables: StudyTables, results: StudyResults, numbers: Numbers, seen: Seen, validation: Validation
+) -> Iterator[File]:
     """Every estimate as JSON, and every table as CSV."""
     yield File("results.json", to_json({**encode(results), "supplements": numbers}).encode())
     known = taxonomy()
-    made = [primary_sheet(results.primary), sheets.taxonomy(known)]
+    made = [primary_sheet(results.primary), sheets.taxonomy(known), validation_sheet(validation)]
     classes = next((t.model.by_class for t in tables.tests if t.model is not None and t.model.by_class), None)
     if classes is not None:
         made.append(sheets.classes(classes))
@@ -135,7 +152,7 @@ def _content(tables: StudyTables, results: StudyResults, numbers: Numbers, seen:
         yield File(f"{sheet.name}.csv", sheet.to_csv())
     for test, table in zip(results.tests, tables.tests, strict=True):
         found = seen.get(str(test.position))
-        of_test = [build(test, table) for build in sheets.SHEETS.values()]
+        of_test = [build(test, table) for build in sheets.SHEETS.values()] + every_sheet(test, table)
         for sheet in (*of_test, exporting.layout_sheet(found), exporting.saliency_sheet(found)):
             made.append(sheet)
             yield File(f"test-{test.position}/{sheet.name}.csv", sheet.to_csv())
@@ -151,6 +168,8 @@ def _protocol(study: Study, tables: StudyTables, results: StudyResults, seen: Se
     """What was planned, the methods paragraph that follows from it, and the checklists, filled in where known."""
     protocol = protocol_document(study)
     yield File("protocol.json", to_json(protocol).encode())
+    for number, earlier in earlier_protocols(study).items():
+        yield File(f"protocol-{number}.json", to_json(earlier).encode())
     yield File("methods.txt", ("\n\n".join(methods(results, protocol)) + "\n").encode())
     known = Known(results, tables, protocol, n_maps=sum(len(found.maps) for found in seen.values()))
     for guideline in GUIDELINES:
@@ -174,6 +193,7 @@ def _facts(table: TestTable) -> dict[str, Any]:
             for asked in table.questions
         ],
         "model": None if model is None else {"leaks_checked": model.leaks_checked, "problem": model.problem},
+        "conditions": facts_of(table.conditions),
     }  # fmt: skip
 
 
@@ -184,7 +204,12 @@ def _manifest(results: StudyResults, digests: dict[str, str], left_out: list[Lef
         "exported_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "interim": origin.interim,
         "study": {"title": origin.study_title, "state": origin.state, "seed": origin.seed},
-        "protocol": {"number": origin.protocol_number, "sha256": origin.protocol_sha256, "differs": origin.differs},
+        "protocol": {
+            "number": origin.protocol_number,
+            "sha256": origin.protocol_sha256,
+            "differs": origin.differs,
+            "amendments": origin.amendments,
+        },
         "image_sets": origin.image_sets,
         "model": origin.model,
         "taxonomy_sha256": origin.taxonomy_sha256,

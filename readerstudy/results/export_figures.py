@@ -8,10 +8,12 @@ import plotly.offline
 
 from readerstudy.results.analysis import QuestionResult, StudyResults, TestResult
 from readerstudy.results.captions import alternative_text, caption
+from readerstudy.results.conditions import page as conditions
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.explained import exporting
 from readerstudy.results.explained.page import Explained
 from readerstudy.results.figures import roc_with_readers
+from readerstudy.results.parts import Step
 from readerstudy.results.rendering import DRAWN, as_page, draw
 from readerstudy.results.supplement import words
 from readerstudy.results.supplement.numbers import Supplement
@@ -53,8 +55,11 @@ def figure_name(test: TestResult, question: QuestionResult, figure: str = "roc")
     return f"test-{test.position}/{figure}" + ("" if first else f"-question-{question.position}")
 
 
-def figure_files(results: StudyResults, numbers: Numbers, seen: Seen) -> tuple[list[File], list[LeftOut]]:
-    """Every figure as files; without a Chromium, what only that can draw is left out, with the reason."""
+def figure_files(
+    results: StudyResults, numbers: Numbers, seen: Seen, step: Step | None = None
+) -> tuple[list[File], list[LeftOut]]:
+    """Every figure as files; without a Chromium, what only that can draw is left out, with the reason. ``step`` is told
+    how many pictures are drawn."""
     files = [File(SCRIPT, plotly.offline.get_plotlyjs().encode())]
     wanted: list[tuple[str, go.Figure, str]] = []
     for plate in _plates(results, numbers, seen):
@@ -63,7 +68,7 @@ def figure_files(results: StudyResults, numbers: Numbers, seen: Seen) -> tuple[l
         files.append(File(f"{plate.name}.txt", f"{plate.caption}\n\n{plate.alternative_text}\n".encode()))
         wanted += [(f"{plate.name}.{fmt}", plate.figure, fmt) for fmt in DRAWN]
     try:
-        contents = draw([(figure, fmt) for _name, figure, fmt in wanted])
+        contents = draw([(figure, fmt) for _name, figure, fmt in wanted], step)
     except ResultsError as error:
         return files, [LeftOut(name, str(error)) for name, _figure, _fmt in wanted]
     return files + [File(entry[0], content) for entry, content in zip(wanted, contents, strict=True)], []
@@ -83,6 +88,11 @@ def _plates(results: StudyResults, numbers: Numbers, seen: Seen) -> Iterator[Pla
                     figure_name(test, question, name), f"{test.title}: {words.TITLES[name]}",
                     words.caption(name, test, behind), words.alternative_text(name, test, behind), figure,
                 )  # fmt: skip
+        for compared in conditions.plates(test.conditions) if test.conditions is not None else ():
+            yield Plate(
+                f"test-{test.position}/{compared.name}", f"{test.title}: {compared.title}", compared.caption,
+                compared.alternative_text, compared.figure,
+            )  # fmt: skip
         if (found := seen.get(str(test.position))) is not None:
             for one in exporting.figures(found):
                 name = f"test-{test.position}/{one.name}"

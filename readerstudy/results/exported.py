@@ -29,6 +29,8 @@ from readerstudy.results.arrays import (
     TestTable,
     times,
 )
+from readerstudy.results.conditions.exported import table_of
+from readerstudy.results.conditions.table import ConditionTable
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.sheets import DANGEROUS
 from readerstudy.studies.plan import Plan
@@ -136,8 +138,18 @@ def _test_table(export: Exported, folder: str) -> TestTable:
         ),
         model=_model(export, folder, facts["model"], cases), answers=answers,
         attributes=_attributes(export, f"{folder}/attributes.csv", cases, list(readers)),
-        flow=_flow(export, f"{folder}/flow.csv"),
+        flow=_flow(export, f"{folder}/flow.csv"), conditions=_conditions(export, folder, facts, readers, index),
     )  # fmt: skip
+
+
+def _conditions(
+    export: Exported, folder: str, facts: dict[str, Any], readers: dict[str, int], cases: dict[int, int]
+) -> ConditionTable | None:
+    if facts.get("conditions") is None:
+        return None
+    name = f"{folder}/stage-answers.csv"
+    rows = [{**row, "reader": _text(row, "reader")} for row in export.rows(name)]
+    return table_of(facts["conditions"], rows, name, readers, cases, taxonomy_of(export))
 
 
 def _cases(export: Exported, name: str) -> CaseTable:

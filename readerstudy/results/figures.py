@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any, Literal, get_args
 
 import plotly.graph_objects as go
+from django.utils.formats import get_format
 from django.utils.translation import gettext as _
 
 from readerstudy.results.analysis import COMPLETE, NONE, PARTIAL, ModelResult, QuestionResult, ReaderResult, TestResult
@@ -49,7 +50,7 @@ def roc_with_readers(
     top, bottom = 10 + 18 * len(head), BOTTOM + 10 + LINE * len(traces)
     plot = WIDTH - LEFT - RIGHT
     figure.update_layout(
-        width=WIDTH, height=top + plot + bottom,
+        width=WIDTH, height=top + plot + bottom, separators=separators(),
         margin={"l": LEFT, "r": RIGHT, "t": top, "b": bottom, "pad": 0, "autoexpand": False},
         font={"family": FONT, "size": FONT_SIZE, "color": BLACK},
         paper_bgcolor="white", plot_bgcolor="white", hoverlabel={"font": {"family": FONT}}, hovermode="closest",
@@ -59,11 +60,17 @@ def roc_with_readers(
         },
         annotations=[*head, *_labels(test.model, convention, covered)], meta={"convention": convention},
     )  # fmt: skip
-    _axes(figure, convention)
+    axes(figure, convention)
     return figure
 
 
-def _axes(figure: go.Figure, convention: Convention) -> None:
+def convention_of(asked: str | None) -> Convention:
+    """The axes asked for; those of the paper where none are, or none that there are."""
+    return next((known for known in CONVENTIONS if known == asked), CONVENTIONS[0])
+
+
+def axes(figure: go.Figure, convention: Convention) -> None:
+    """Both from 0 to 1, on one scale."""
     common = {
         "range": [-EDGE, 1 + EDGE], "tickvals": [0, 0.2, 0.4, 0.6, 0.8, 1], "showgrid": False, "zeroline": False,
         "showline": True, "mirror": True, "linecolor": BLACK, "linewidth": 1, "ticks": "outside", "ticklen": 4,
@@ -171,21 +178,29 @@ def _average(question: QuestionResult, convention: Convention) -> Traces:
     sd = (average.sensitivity_sd, average.specificity_sd)
     x_sd, y_sd = sd if convention == "paper" else sd[::-1]
     bars: dict[str, Any] = {"type": "data", "color": BLACK, "thickness": 1.5, "width": 4}
+    named = _("Average of the readers")
     trace = go.Scatter(
         x=[x], y=[y], mode="markers", name=_("Average reader ± 1 SD"), legendrank=4,
         marker={"size": 12, "symbol": "diamond", "color": BLACK, "line": {"color": "white", "width": 1}},
         error_x={**bars, "array": [x_sd]} if x_sd == x_sd else None,
         error_y={**bars, "array": [y_sd]} if y_sd == y_sd else None,
-        hovertemplate=f"{_('Average of the readers')}<br>{_hover(convention)}<extra></extra>",
+        hovertemplate=f"{named}<br>{_hover(convention)}<extra></extra>",
     )  # fmt: skip
     reach = [(x - x_sd, y), (x + x_sd, y), (x, y - y_sd), (x, y + y_sd)] if x_sd == x_sd else []
     return [(trace, [(x, y), *reach])]
 
 
+def separators() -> str:
+    """Plotly's decimal and thousands signs, as the reader's language has them."""
+    return f"{get_format('DECIMAL_SEPARATOR')}{get_format('THOUSAND_SEPARATOR')}"
+
+
 def _hover(convention: Convention) -> str:
+    sensitivity, specificity = _("sensitivity"), _("specificity")
     if convention == "paper":
-        return f"{_('sensitivity')} %{{x:.3f}}, {_('specificity')} %{{y:.3f}}"
-    return f"{_('sensitivity')} %{{y:.3f}}, {_('1 − specificity')} %{{x:.3f}}"
+        return f"{sensitivity} %{{x:.3f}}, {specificity} %{{y:.3f}}"
+    missed = _("1 − specificity")
+    return f"{sensitivity} %{{y:.3f}}, {missed} %{{x:.3f}}"
 
 
 # --- the labels of the curves

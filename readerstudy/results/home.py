@@ -16,6 +16,8 @@ from readerstudy.studies.models import Study
 def home(request: HttpRequest) -> HttpResponse:
     user = signed_in(request)
     ensure_readings(user)
-    readings = Reading.objects.of(user).with_progress()
+    readings = list(Reading.objects.of(user).with_progress())
     studies = Study.objects.all() if user.is_staff_of_studies else Study.objects.none()
-    return render(request, "accounts/home.html", {"readings": readings, "studies": studies})
+    one_of_each_study = {reading.test.study: reading for reading in readings}
+    context = {"readings": readings, "studies": studies, "one_of_each_study": one_of_each_study}
+    return render(request, "accounts/home.html", context)

@@ -10,7 +10,8 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("repeat", "1: the case was shown before in this reading; 0: not", "submission__item__is_repeat"),
     ("arm", "the arm, by its number; empty: the test has none", "submission__item__arm__position"),
     ("advice", "what that arm gives as advice", "submission__item__arm__advice"),
-    ("advice_wrong", "1: the advice was wrong on purpose; 0: not", "submission__item__advice_is_wrong"),
+    ("advice_wrong", "1: the advice was turned against the model; 0: not", "submission__item__advice_is_wrong"),
+    ("advice_shown_at", "when the advice on the case was first shown, by the server's clock, UTC", "advice_shown_at"),
     ("stage", "number of the stage", "submission__stage__position"),
     ("question", "number of the question", "question__position"),
     ("kind", "kind of the question: decision, classes, ranking, scale, text", "question__kind"),
@@ -29,4 +30,6 @@ COLUMNS: tuple[tuple[str, str, str], ...] = (
     ("client_answered_at", "when the answer was given, by the reader's own clock", "submission__answered_at"),
     ("hidden_ms", "milliseconds of that time in which the page was hidden", "submission__hidden_ms"),
     ("zoomed", "1: the picture was enlarged; 0: not; empty: not known", "submission__zoomed"),
+    # The last one is made of two tables: here stands the time that decides.
+    ("protocol", "version of the protocol in force when it arrived", "submission__arrived_at"),
 )  # fmt: skip

@@ -3,12 +3,13 @@
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from readerstudy.results.analysis import ModelResult, QuestionResult, StudyResults, TestResult
 from readerstudy.results.arrays import Provenance
+from readerstudy.results.conditions import words as conditions
 from readerstudy.results.primary.words import planned_sentences, results_sentences
-from readerstudy.studies.models import Study
+from readerstudy.studies.models import ProtocolVersion, Study
 from readerstudy.studies.plan import Plan
 from readerstudy.studies.protocol import document, frozen
 
@@ -21,7 +22,16 @@ def protocol_document(study: Study) -> dict[str, Any]:
     `sha256` is that of the whole document, the parts left out included.
     """
     version = frozen(study)
-    content = version.document if version else document(study)
+    return _without_names(version.document if version else document(study), version)
+
+
+def earlier_protocols(study: Study) -> dict[int, dict[str, Any]]:
+    """The versions before the one in force, by number, in the same way; none of a protocol that was not amended."""
+    versions = list(study.protocol_versions.order_by("number"))
+    return {version.number: _without_names(version.document, version) for version in versions[:-1]}
+
+
+def _without_names(content: dict[str, Any], version: ProtocolVersion | None) -> dict[str, Any]:
     about = {key: value for key, value in content["study"].items() if key != "contact"}
     about["consent"] = {"sha256": content["study"]["consent"]["sha256"]}
     return {
@@ -40,6 +50,8 @@ def methods(results: StudyResults, protocol: dict[str, Any]) -> tuple[str, ...]:
     for test in results.tests:
         if test.position in described:
             paragraphs.append(_cases(test, described[test.position]) + " " + _reading(test))
+        if test.conditions is not None:
+            paragraphs.append(conditions.methods(test.conditions))
         if test.model is not None and results.provenance.model is not None:
             paragraphs.append(_model(test, test.model, results.provenance))
     return (
@@ -69,11 +81,12 @@ def _design(results: StudyResults, protocol: dict[str, Any]) -> str:
             n,
         ) % {"title": results.provenance.study_title, "n": n},
     ]  # fmt: skip
-    if protocol["sha256"]:
+    if protocol["sha256"] and not results.provenance.amendments:
         sentences.append(
             _("The protocol was frozen before the first reading (version %(number)d, SHA-256 %(sha256)s).")
             % {"number": protocol["number"], "sha256": protocol["sha256"]}
         )
+    sentences += amendment_sentences(results.provenance)
     if results.provenance.differs:
         sentences.append(
             _("The study no longer agrees with that protocol at: %(places)s.")
@@ -82,6 +95,33 @@ def _design(results: StudyResults, protocol: dict[str, Any]) -> str:
     if results.provenance.interim:
         sentences.append(_("These results are interim: they were computed before the study was unblinded."))
     return _join(sentences)
+
+
+AMENDABLE = (
+    ("study.title", gettext_lazy("title")),
+    ("study.description", gettext_lazy("what readers are told")),
+    ("study.contact", gettext_lazy("whom to ask")),
+    ("study.consent", gettext_lazy("consent text")),
+    ("analysis_plan", gettext_lazy("analysis plan")),
+)
+
+
+def amendment_sentences(origin: Provenance) -> list[str]:
+    """That the protocol was amended: when, what, why, and the hash of each version; nothing where it was not."""
+    if not origin.amendments:
+        return []
+    said = [
+        _("amendment %(n)d on %(date)s (%(what)s; reason: %(reason)s; SHA-256 %(sha256)s)")
+        % {
+            "n": one.number, "date": one.at[:10], "reason": one.reason, "sha256": one.protocol_sha256,
+            "what": ", ".join(str(word) for name, word in AMENDABLE if any(p.startswith(name) for p in one.changed)),
+        }
+        for one in origin.amendments
+    ]  # fmt: skip
+    return [
+        _("The protocol was frozen before the first reading and amended afterwards: %(amendments)s.")
+        % {"amendments": "; ".join(said)}
+    ]
 
 
 def _cases(test: TestResult, described: dict[str, Any]) -> str:
@@ -108,7 +148,7 @@ def _cases(test: TestResult, described: dict[str, Any]) -> str:
 
 
 def _nodes(nodes: list[dict[str, str]]) -> str:
-    return ", ".join(f"“{node['name'] or node['id']}”" for node in nodes)
+    return ", ".join(_("“%s”") % (node["name"] or node["id"]) for node in nodes)
 
 
 def _drawn(sample: dict[str, Any]) -> str:

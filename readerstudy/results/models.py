@@ -5,6 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from readerstudy.readings.models import Reading
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study, Test
 
@@ -16,6 +17,9 @@ class Computation(models.Model):
     class What(models.TextChoices):
         RESULTS = "results", _("results")
         SUPPLEMENT = "supplement", _("more about a test")
+        LAYOUT = "layout", _("layout of the cases")
+        EXPORT = "export", _("export")
+        TABLE = "table", _("table")
 
     class State(models.TextChoices):
         QUEUED = "queued", _("waiting")
@@ -32,6 +36,8 @@ class Computation(models.Model):
     test = models.ForeignKey(Test, on_delete=models.CASCADE, null=True, related_name="+")
     question = models.PositiveSmallIntegerField(default=0)  # its position; 0: all of them
     model_version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, null=True, related_name="+")
+    name = models.CharField(max_length=40, blank=True)  # of a file
+    language = models.CharField(max_length=10, blank=True)  # of what is written in one
     # SHA-256 of everything that the numbers depend on (tables/inputs.py).
     inputs_sha256 = models.CharField(max_length=64, unique=True)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
@@ -71,3 +77,17 @@ class Computation(models.Model):
     @property
     def is_active(self) -> bool:
         return self.state in self.ACTIVE
+
+
+class PackedReading(models.Model):
+    """The items and answers of a reading that has ended, as the bytes of arrays (tables/packed.py). Nothing here that
+    the reading does not give: a row may be deleted at any time. No reader ever sees one."""
+
+    reading = models.OneToOneField(Reading, on_delete=models.CASCADE, primary_key=True, related_name="+")
+    layout = models.PositiveSmallIntegerField()  # packed.LAYOUT
+    items = models.BinaryField()
+    answers = models.BinaryField()
+    times = models.BinaryField()  # of the answers, in their order
+
+    def __str__(self) -> str:
+        return f"{self.reading_id}"

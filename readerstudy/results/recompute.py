@@ -18,6 +18,7 @@ import numpy as np
 
 from readerstudy.results.analysis import analyse_tests
 from readerstudy.results.arrays import TestTable
+from readerstudy.results.conditions.sheets import DERIVED as DERIVED_OF_CONDITIONS
 from readerstudy.results.encoding import encode
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.exported import MANIFEST, Exported, analysis_plan, taxonomy_of, test_tables
@@ -116,6 +117,8 @@ def _compare_results(export: Exported, found: Comparison) -> None:
     for result, table in zip(results, tables, strict=True):
         for name in DERIVED:
             _compare_sheet(f"test-{table.position}/{name}.csv", export, SHEETS[name](result, table), found)
+        for name, build in DERIVED_OF_CONDITIONS.items() if table.conditions is not None else ():
+            _compare_sheet(f"test-{table.position}/{name}.csv", export, build(result), found)
         _compare_scores(table, found)
 
 
@@ -145,6 +148,7 @@ def _compare_provenance(
         "seed": manifest["study"]["seed"], "interim": manifest["interim"],
         "protocol_number": manifest["protocol"]["number"], "protocol_sha256": manifest["protocol"]["sha256"],
         "differs": manifest["protocol"]["differs"], "taxonomy_sha256": manifest["taxonomy_sha256"],
+        "amendments": manifest["protocol"].get("amendments"),  # of old exports: none, on both sides
         "image_sets": manifest["image_sets"], "model": manifest["model"],
     }  # fmt: skip
     found.compare("taxonomy.csv sha256", manifest["taxonomy_sha256"], taxonomy_sha256)

@@ -12,10 +12,11 @@ import logging
 import os
 import shutil
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from importlib.metadata import PackageNotFoundError, version
+from queue import SimpleQueue
 from typing import Any
 
 import plotly.graph_objects as go
@@ -26,6 +27,7 @@ from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from readerstudy.results.errors import ResultsError
+from readerstudy.results.parts import Step
 
 MEDIA_TYPES = {"png": "image/png", "svg": "image/svg+xml", "pdf": "application/pdf", "html": "text/html"}
 DRAWN = ("png", "svg", "pdf")
@@ -50,7 +52,7 @@ def unavailable() -> str:
     except PackageNotFoundError:
         return _(
             "This server cannot draw PNG, SVG and PDF: the package kaleido is missing. "
-            "Install it with “pip install 'readerstudy[figures]'”. The HTML figure needs nothing."
+            "Install it with “pip install kaleido”. The HTML figure needs nothing."
         )
     if browser() is None:
         return _(
@@ -86,9 +88,10 @@ def as_page(figure: go.Figure, *, title: str, text: str, script: str = "") -> by
     return page.encode()
 
 
-def draw(wanted: Sequence[tuple[go.Figure, str]]) -> list[bytes]:
+def draw(wanted: Sequence[tuple[go.Figure, str]], step: Step | None = None) -> list[bytes]:
     """Each (figure, format) drawn, in the order given; what storage has already is not drawn again.
 
+    ``step`` is told how many of how many are there, each second, and may stop it by raising: what is drawn is kept.
     Raises: ResultsError (503) where kaleido or Chromium is missing, fails, or takes too long.
     """
     told = {id(figure): figure.to_json(engine="json") for figure, _fmt in wanted}
@@ -97,8 +100,10 @@ def draw(wanted: Sequence[tuple[go.Figure, str]]) -> list[bytes]:
     if missing:
         if reason := unavailable():
             raise ResultsError(reason, status=503)
-        for name, content in zip(missing, _drawn(list(missing.values())), strict=True):
-            default_storage.save(name, ContentFile(content))
+        there = len(wanted) - len(missing)
+        if step is not None:
+            step(there, len(wanted))  # before Chromium has started
+        _draw(missing, (lambda done: step(there + done, len(wanted))) if step else None)
     found = []
     for name in names:
         with default_storage.open(name, "rb") as file:
@@ -113,12 +118,26 @@ def _name(figure: str, fmt: str) -> str:
     return f"results/figures/{hashlib.sha256(content.encode()).hexdigest()}.{fmt}"
 
 
-def _drawn(wanted: Sequence[tuple[go.Figure, str]]) -> list[bytes]:
+def _draw(wanted: Mapping[str, tuple[go.Figure, str]], tell: Callable[[int], None] | None) -> None:
+    """Draw and store each under its name. ``tell`` is told how many are stored."""
     limit = SECONDS_TO_START + SECONDS_A_FIGURE * len(wanted)
     if not _one_at_a_time.acquire(timeout=limit):
         raise ResultsError(_("Other figures are being drawn. Try again in a minute."), status=503)
+    drawing = _by_kaleido(list(wanted.values()), limit)
     try:
-        return _in_thread(_by_kaleido(wanted), limit)
+        for done, name in enumerate(wanted, start=1):
+            default_storage.save(name, ContentFile(_next(drawing, limit)))
+            if tell is not None:
+                tell(done)
+    finally:
+        drawing.close()
+        _one_at_a_time.release()
+
+
+def _next(drawing: Iterator[bytes], limit: int) -> bytes:
+    """What is drawn next. Raises: ResultsError (503)."""
+    try:
+        return next(drawing)
     except (TimeoutError, FutureTimeoutError):
         message = _("Chromium did not draw the figure within %(seconds)d seconds. Try again, or take the HTML figure.")
         raise ResultsError(message % {"seconds": limit}, status=503) from None
@@ -126,27 +145,40 @@ def _drawn(wanted: Sequence[tuple[go.Figure, str]]) -> list[bytes]:
         message = _("The figure could not be drawn by %(browser)s: %(error)s. The HTML figure needs no browser here.")
         told = {"browser": browser(), "error": str(error).strip().rstrip(".")[:300] or type(error).__name__}
         raise ResultsError(message % told, status=503) from error
-    finally:
-        _one_at_a_time.release()
 
 
-async def _by_kaleido(wanted: Sequence[tuple[go.Figure, str]]) -> list[bytes]:
-    import kaleido  # optional: `pip install 'readerstudy[figures]'`
+def _by_kaleido(wanted: Sequence[tuple[go.Figure, str]], seconds: float) -> Generator[bytes, None, None]:
+    """Each drawn, as soon as it is, by one Chromium in a thread with an event loop of its own: the caller's thread may
+    have one that runs. Closed early, it draws no further."""
+    import kaleido  # a second to import
 
     for talkative in ("kaleido", "choreographer"):
         logging.getLogger(talkative).setLevel(logging.WARNING)
-    # mathjax=False: without it the page would be fetched from a content delivery network.
-    async with kaleido.Kaleido(n=1, timeout=SECONDS_A_FIGURE, mathjax=False, path=browser()) as drawer:
-        return [
-            await drawer.calc_fig(figure, opts={"format": fmt, "scale": PNG_SCALE if fmt == "png" else 1})
-            for figure, fmt in wanted
-        ]
+    drawn: SimpleQueue[bytes | None] = SimpleQueue()
+    stopped = threading.Event()
 
+    async def work() -> None:
+        # mathjax=False: without it the page would be fetched from a content delivery network.
+        async with kaleido.Kaleido(n=1, timeout=SECONDS_A_FIGURE, mathjax=False, path=browser()) as drawer:
+            for figure, fmt in wanted:
+                if not stopped.is_set():
+                    opts = {"format": fmt, "scale": PNG_SCALE if fmt == "png" else 1}
+                    drawn.put(await drawer.calc_fig(figure, opts=opts))
 
-def _in_thread(work: Coroutine[Any, Any, list[bytes]], seconds: float) -> list[bytes]:
-    """Run in an event loop of its own: the caller's thread may have one that runs."""
+    def run() -> None:
+        try:
+            asyncio.run(asyncio.wait_for(work(), seconds))
+        finally:
+            drawn.put(None)
+
     with ThreadPoolExecutor(1, thread_name_prefix="kaleido") as pool:
-        return pool.submit(asyncio.run, asyncio.wait_for(work, seconds)).result()
+        running = pool.submit(run)
+        try:
+            while (content := drawn.get()) is not None:
+                yield content
+            running.result()
+        finally:
+            stopped.set()
 
 
 def figure_data(figure: go.Figure) -> dict[str, Any]:

@@ -4,9 +4,13 @@ import logging
 
 from celery import shared_task
 
+from readerstudy.readings.models import Reading
 from readerstudy.results import computing
+from readerstudy.results.tables.packed import keep_ended
 
 log = logging.getLogger(__name__)
+
+READINGS_A_SWEEP = 200  # of 1,000 answers each: some seconds
 
 
 @shared_task(name="readerstudy.results.tasks.compute", soft_time_limit=3000, time_limit=3060)
@@ -19,6 +23,8 @@ def compute(computation_id: int) -> None:
 
 @shared_task(name="readerstudy.results.tasks.sweep", soft_time_limit=60, time_limit=90)
 def sweep() -> None:
-    """Ring again for computations that no worker comes for; run by beat every READERSTUDY_SWEEP_SECONDS."""
+    """Ring again for computations that no worker comes for, and keep the answers of readings that have ended; run by
+    beat every READERSTUDY_SWEEP_SECONDS."""
     if rung := computing.sweep():
         log.info("rang again for %s computations", rung)
+    keep_ended(Reading.objects.all(), most=READINGS_A_SWEEP)

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
@@ -20,19 +22,23 @@ from readerstudy.results.access import (
 )
 from readerstudy.results.analysis import QuestionResult, TestResult, analyse
 from readerstudy.results.captions import caption
-from readerstudy.results.computing import StillComputing, results_of
+from readerstudy.results.computing import StillComputing, export_of, is_large, results_of, table_of
 from readerstudy.results.errors import ResultsError
-from readerstudy.results.figures import CONVENTIONS, Convention, roc_with_readers
+from readerstudy.results.figures import convention_of, roc_with_readers
+from readerstudy.results.files import StoredFile
 from readerstudy.results.forms import LookForm
 from readerstudy.results.methods import methods, protocol_document
 from readerstudy.results.primary.page import panel
 from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
-from readerstudy.results.sheets import DETAILED, SHEETS
+from readerstudy.results.responding import file_response
+from readerstudy.results.sheets import DETAILED, LONG_FORM, SHEETS
 from readerstudy.results.tables import images_to_score, study_tables
 from readerstudy.scoring.errors import ScoringError
 from readerstudy.scoring.jobs import request_run
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study
+
+TABLE_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 
 
 @researcher_required
@@ -46,7 +52,7 @@ def results(request: HttpRequest, pk: int) -> HttpResponse:
 
 def _results_page(request: HttpRequest, study: Study, form: LookForm, status: int = 200) -> HttpResponse:
     model_version = model_version_for(request.GET.get("model"), study)
-    convention = _convention(request)
+    convention = convention_of(request.GET.get("convention"))
     context: dict[str, Any] = {
         "study": study,
         "models": ModelVersion.objects.all(),
@@ -134,39 +140,60 @@ def figure(request: HttpRequest, pk: int, test_pk: int, fmt: str) -> HttpRespons
     if fmt not in MEDIA_TYPES:
         raise Http404
     test, question, words = _asked(request, pk, test_pk)
-    drawn = roc_with_readers(test, question, convention=_convention(request))
+    drawn = roc_with_readers(test, question, convention=convention_of(request.GET.get("convention")))
     content = figure_file(drawn, fmt, title=test.title, text=words)
     name = f"study-{pk}-{export.figure_name(test, question).replace('/', '-')}.{fmt}"
     # An HTML page that carries its own script is for saving only.
     shown = "inline" in request.GET and fmt != "html"
-    return _file(content, MEDIA_TYPES[fmt], name, attachment=not shown)
+    return file_response(content, MEDIA_TYPES[fmt], name, shown=shown)
 
 
 @researcher_required
 @require_safe
 @explained(ResultsError, back="results")
-def table(request: HttpRequest, pk: int, test_pk: int, table: str, fmt: str) -> HttpResponse:
-    """One table of a test, as CSV or JSON."""
-    if table not in SHEETS or fmt not in ("csv", "json"):
+def table(request: HttpRequest, pk: int, test_pk: int, table: str, fmt: str) -> HttpResponseBase:
+    """One table of a test, as CSV or JSON; of a large study a worker makes it."""
+    if table not in SHEETS or fmt not in TABLE_TYPES:
         raise Http404
-    study = numbers_of_test(request.user, pk, test_pk).study
+    row = numbers_of_test(request.user, pk, test_pk)
+    study = row.study
     model_version = model_version_for(request.GET.get("model"), study)
-    tables = study_tables(study, model_version, only_test=test_pk, detailed=table in DETAILED)
+    if is_large(study, model_version):
+        try:
+            made = table_of(row, f"{table}.{fmt}", model_version, by=signed_in(request))
+        except StillComputing as still:
+            return redirect("results-file", pk, still.computation.pk)
+        return _stored(made, TABLE_TYPES[fmt], f"study-{pk}-test-{row.position}-{table}.{fmt}")
+    tables = study_tables(
+        study, model_version, only_test=test_pk, detailed=table in DETAILED, long_form=table in LONG_FORM
+    )
     sheet = SHEETS[table](analyse(tables).tests[0], tables.tests[0])
     name = f"study-{pk}-test-{tables.tests[0].position}-{table}.{fmt}"
-    if fmt == "csv":
-        return _file(sheet.to_csv(), "text/csv; charset=utf-8", name)
-    return _file(sheet.to_json(), "application/json", name)
+    return file_response(sheet.to_csv() if fmt == "csv" else sheet.to_json(), TABLE_TYPES[fmt], name)
 
 
 @researcher_required
 @require_safe
 @explained(ResultsError, back="results")
-def export_zip(request: HttpRequest, pk: int) -> FileResponse:
-    """Everything, with a manifest of hashes."""
+def export_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
+    """Everything, with a manifest of hashes: made by a worker, but for a small study without pictures to be drawn."""
     study = study_with_numbers(request.user, pk)
-    archive = export.write_zip(study, model_version_for(request.GET.get("model"), study))
-    return FileResponse(archive, as_attachment=True, filename=f"study-{pk}-results.zip")
+    model_version = model_version_for(request.GET.get("model"), study)
+    name = f"study-{pk}-results.zip"
+    if unavailable() and not is_large(study, model_version):
+        return FileResponse(export.write_zip(study, model_version), as_attachment=True, filename=name)
+    try:
+        made = export_of(study, model_version, by=signed_in(request))
+    except StillComputing as still:
+        return redirect("results-file", pk, still.computation.pk)
+    return _stored(made, "application/zip", name)
+
+
+def _stored(made: StoredFile, media_type: str, name: str) -> FileResponse:
+    content = default_storage.open(made.path, "rb")
+    response = FileResponse(content, as_attachment=True, filename=name, content_type=media_type)
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def _asked(request: HttpRequest, pk: int, test_pk: int) -> tuple[TestResult, QuestionResult, str]:
@@ -180,17 +207,3 @@ def _asked(request: HttpRequest, pk: int, test_pk: int) -> tuple[TestResult, Que
         if not wanted or str(question.position) == wanted:
             return test, question, caption(test, question, found.provenance)
     raise Http404
-
-
-def _convention(request: HttpRequest) -> Convention:
-    """The axes asked for; those of the paper where none are, or none that there are."""
-    asked = request.GET.get("convention")
-    return next((known for known in CONVENTIONS if known == asked), CONVENTIONS[0])
-
-
-def _file(content: bytes, media_type: str, name: str, *, attachment: bool = True) -> HttpResponse:
-    response = HttpResponse(content, content_type=media_type)
-    disposition = "attachment" if attachment else "inline"
-    response["Content-Disposition"] = f'{disposition}; filename="{name}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response

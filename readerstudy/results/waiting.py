@@ -54,9 +54,34 @@ def again(request: HttpRequest, pk: int, computation_pk: int) -> HttpResponse:
     return redirect(_page_of(row))
 
 
+@researcher_required
+@require_safe
+def file(request: HttpRequest, pk: int, computation_pk: int) -> HttpResponse:
+    """A file that a worker makes: how far it is, then the link to it."""
+    row = computation_for(request.user, pk, computation_pk)
+    found = computing.file_in(row)
+    context = {"study": row.study, "section": "studies", "test": row.test, "file": found, "address": _file_of(row)}
+    response = render(request, "results/file.html", context | shown(row), status=202 if row.is_active else 200)
+    response["Cache-Control"] = "no-store"
+    return response
+
+
+def _file_of(row: Computation) -> str:
+    """Where the file itself is."""
+    asked = f"?model={row.model_version_id or ''}"
+    if row.test_id is None:
+        return reverse("results-export", args=[row.study_id]) + asked
+    table, _dot, fmt = row.name.rpartition(".")
+    return reverse("results-table", args=[row.study_id, row.test_id, table, fmt]) + asked
+
+
 def _page_of(row: Computation) -> str:
     """The page that shows what is computed."""
+    if row.what in computing.FILES:
+        return reverse("results-file", args=[row.study_id, row.pk])
     asked = f"?model={row.model_version_id or ''}"
+    if row.what == Computation.What.LAYOUT:
+        return reverse("results-explained", args=[row.study_id, row.test_id]) + asked
     if row.test_id is None:
         return reverse("results", args=[row.study_id]) + asked
     return reverse("results-test", args=[row.study_id, row.test_id]) + f"{asked}&question={row.question}"

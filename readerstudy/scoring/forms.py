@@ -47,3 +47,11 @@ class ModelForm(forms.Form):
             else:
                 path.write_bytes(file.read())
             yield path
+
+
+class ValidationForm(forms.Form):
+    table = forms.FileField(
+        label=_("Table"),
+        help_text=_("The file table.csv that “python -m model_core crossvalidate” wrote."),
+        widget=forms.FileInput(attrs={"accept": ".csv"}),
+    )

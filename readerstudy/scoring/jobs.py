@@ -16,6 +16,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
 from readerstudy.accounts import audit
@@ -97,12 +98,13 @@ def stop_run(run: ScoringRun, *, actor: User) -> bool:
 
 def _check_asked(asked: Sequence[int]) -> None:
     if not asked:
-        raise ScoringError("There is no image to score: the choice is empty.")
+        raise ScoringError(_("There is no image to score: the choice is empty."))
     known: set[int] = set()
     for some in batches(asked):
         known.update(Image.objects.filter(pk__in=some).values_list("pk", flat=True))
     if unknown := [image_id for image_id in asked if image_id not in known]:
-        raise ScoringError(f"There is no image {', '.join(map(str, unknown[:5]))} to score.")
+        which = ", ".join(map(str, unknown[:5]))
+        raise ScoringError(_("There is no image %(which)s to score.") % {"which": which})
 
 
 def _cut_into_chunks(run: ScoringRun, image_ids: Sequence[int], now: datetime) -> None:

@@ -37,6 +37,27 @@ class ModelVersion(models.Model):
         return len(self.metadata["classes"])
 
 
+class Validation(models.Model):
+    """What `python -m model_core crossvalidate` found of how this model was trained: mean per-class accuracy over
+    folds. The newest counts."""
+
+    model_version = models.ForeignKey(ModelVersion, on_delete=models.PROTECT, related_name="validations")
+    rows = models.JSONField()  # of validation.Row
+    file_name = models.CharField(max_length=120)
+    sha256 = models.CharField(max_length=64)  # of the file
+    created_by = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["model_version", "sha256"], name="validation_once_for_the_same_file")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.model_version}, {self.file_name}"
+
+
 class ScoringRun(models.Model):
     """A request for what a model makes of images. The row is the truth, the queue carries ids only."""
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.core.files import File
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from model_core import checkpoint
 from readerstudy.accounts import audit
@@ -55,11 +56,15 @@ def local_checkpoint(version: ModelVersion) -> Path:
     try:
         digest = checkpoint.sha256(path)
     except checkpoint.CheckpointError as error:
-        raise ScoringError(f"The weights of the model {version} are not in storage. {error}") from error
+        said = _("The weights of the model %(name)s are not in storage.") % {"name": version}
+        raise ScoringError(f"{said} {error}") from error
     if digest != version.sha256:
         raise ScoringError(
-            f"The stored weights of the model {version} are not those that were registered: "
-            f"their SHA-256 is {digest}, not {version.sha256}. Register the checkpoint again from its source."
+            _(
+                "The stored weights of the model %(name)s are not those that were registered: their SHA-256 is "
+                "%(found)s, not %(expected)s. Register the checkpoint again from its source."
+            )
+            % {"name": version, "found": digest, "expected": version.sha256}
         )
     return path
 
@@ -74,10 +79,12 @@ def _read(path: str | Path) -> tuple[dict[str, Any], str]:
         raise ScoringError(str(error), field="file") from error
     except ValueError as error:
         raise ScoringError(
-            f"{Path(path).name}: the metadata hold NaN or infinity, which JSON has not.", field="file"
+            _("%(file)s: the metadata hold NaN or infinity, which JSON has not.") % {"file": Path(path).name},
+            field="file",
         ) from error
     if "\\u0000" in text:  # no database stores it
-        raise ScoringError(f"{Path(path).name}: the metadata hold a null character.", field="file")
+        said = _("%(file)s: the metadata hold a null character.") % {"file": Path(path).name}
+        raise ScoringError(said, field="file")
     return metadata, digest
 
 
@@ -85,13 +92,15 @@ def _check_name(version: ModelVersion) -> None:
     try:
         version.full_clean(exclude=["file", "metadata"], validate_unique=False, validate_constraints=False)
     except ValidationError as error:
-        raise ScoringError(f"The name {version.name!r}: {' '.join(error.messages)}", field="name") from error
+        said = _("The name “%(name)s”: %(problems)s") % {"name": version.name, "problems": " ".join(error.messages)}
+        raise ScoringError(said, field="name") from error
     if ModelVersion.objects.filter(name=version.name).exists():
         raise _name_taken(version)
 
 
 def _name_taken(version: ModelVersion) -> ScoringError:
-    return ScoringError(f"Another model is called {version.name!r}. Choose a name that tells them apart.", field="name")
+    said = _("Another model is called “%(name)s”. Choose a name that tells them apart.") % {"name": version.name}
+    return ScoringError(said, field="name")
 
 
 def _fetch(version: ModelVersion, path: Path) -> None:
@@ -106,7 +115,8 @@ def _fetch(version: ModelVersion, path: Path) -> None:
         except BaseException as error:
             Path(part.name).unlink(missing_ok=True)
             if isinstance(error, OSError):
-                raise ScoringError(f"The weights of the model {version} cannot be fetched: {error}.") from error
+                said = _("The weights of the model %(name)s cannot be fetched: %(why)s.")
+                raise ScoringError(said % {"name": version, "why": error}) from error
             raise
 
 

@@ -65,7 +65,10 @@ def load_classifier(sha256: str) -> "Classifier":
     """The model with this hash, from this process's memory after the first time. Raises: ScoringError."""
     from model_core.inference import Classifier
 
-    return _loaded(sha256, Classifier.load)
+    classifier = _loaded(sha256, Classifier.load)
+    if classifier.note:
+        log.warning("Model %s: %s", sha256[:12], classifier.note)
+    return classifier
 
 
 @lru_cache(maxsize=1)

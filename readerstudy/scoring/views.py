@@ -16,8 +16,9 @@ from readerstudy.images.truth import taxonomy
 from readerstudy.scoring import jobs
 from readerstudy.scoring.access import model_for, run_for
 from readerstudy.scoring.errors import ScoringError
-from readerstudy.scoring.forms import ModelForm
+from readerstudy.scoring.forms import ModelForm, ValidationForm
 from readerstudy.scoring.models import ModelVersion, ScoringRun
+from readerstudy.scoring.validation import MOST_BYTES, register_validation, rows_of
 
 FAILURES_SHOWN = 100
 PATIENCE = timedelta(seconds=20)  # a run that no worker has taken for so long gets a hint
@@ -52,10 +53,23 @@ def _register(request: HttpRequest, form: ModelForm) -> ModelVersion:
 
 
 @researcher_required
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 def model(request: HttpRequest, pk: int) -> HttpResponse:
-    """A model's card: what it says of itself, and what it was used for."""
+    """A model's card: what it says of itself, how it did over folds, and what it was used for."""
     version = model_for(request.user, pk)
+    form, status = ValidationForm(), 200
+    if request.method == "POST":
+        form, status = ValidationForm(request.POST, request.FILES), 400
+        if form.is_valid():
+            file = form.cleaned_data["table"]
+            try:
+                register_validation(
+                    version=version, content=file.read(MOST_BYTES + 1), file_name=file.name, by=_actor(request)
+                )
+            except ScoringError as error:
+                form.add_error("table", str(error))
+            else:
+                return redirect("model", pk)
     described = version.checkpoint
     own = described.taxonomy()
     context = {
@@ -66,9 +80,12 @@ def model(request: HttpRequest, pk: int) -> HttpResponse:
         "can_check_leaks": jobs.can_check_leaks(version),
         "same_taxonomy": described.taxonomy_sha256 == taxonomy().sha256,
         "runs": version.runs.select_related("requested_by"),
+        "validation": version.validations.select_related("created_by").first(),
+        "rows": rows_of(version),
+        "form": form,
         "section": "models",
     }
-    return render(request, "scoring/model.html", context)
+    return render(request, "scoring/model.html", context, status=status)
 
 
 @researcher_required

@@ -17,12 +17,19 @@ class ProtocolSerializer(serializers.ModelSerializer[ProtocolVersion]):
         fields = ["number", "sha256", "reason", "created_at", "document"]
 
 
+class VersionSerializer(serializers.ModelSerializer[ProtocolVersion]):
+    class Meta:
+        model = ProtocolVersion
+        fields = ["number", "sha256", "reason", "created_at"]
+
+
 class StudySerializer(serializers.ModelSerializer[Study]):
     protocol = serializers.SerializerMethodField()
+    versions = VersionSerializer(many=True, source="protocol_versions")
 
     class Meta:
         model = Study
-        fields = ["id", "title", "state", "opened_at", "closed_at", "unblinded_at", "protocol"]
+        fields = ["id", "title", "state", "opened_at", "closed_at", "unblinded_at", "protocol", "versions"]
 
     def get_protocol(self, study: Study) -> Any:
         version = protocol.frozen(study)
@@ -30,7 +37,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
 
 
 class StudyView(APIView):
-    """GET: the study and its protocol in force, null for a draft."""
+    """GET: the study, its protocol in force (null for a draft), and every version by its hash."""
 
     def get(self, request: Request, pk: int) -> Response:
         return Response(StudySerializer(access.study_for(request.user, pk)).data)

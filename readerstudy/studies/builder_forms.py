@@ -251,6 +251,10 @@ class ArmForm(forms.Form):
         label=gettext_lazy("Deliberately wrong, per cent of the cases"), min_value=0, max_value=100, initial=0,
         required=False,
     )  # fmt: skip
+    neighbours_set = forms.ModelChoiceField(
+        ImageSet.objects.all(), label=gettext_lazy("Similar images come from"), required=False,
+        help_text=gettext_lazy("Readers are told their diagnoses: a set that none of the study's tests asks about."),
+    )  # fmt: skip
 
     def __init__(self, *args: Any, models: Mapping[str, str], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -266,11 +270,17 @@ class ArmForm(forms.Form):
                 "data-when": self.add_prefix("advice"),
                 "data-when-values": " ".join(value for value in Arm.Advice.values if value != Arm.Advice.NONE),
             }
+        self.fields["neighbours_set"].widget.attrs |= {
+            "data-when": self.add_prefix("advice"),
+            "data-when-values": str(Arm.Advice.NEIGHBOURS.value),
+        }
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or self.cleaned_data
         if values.get("advice") == Arm.Advice.NONE:
             values |= {"model_sha256": "", "wrong_per_cent": 0}
+        if values.get("advice") != Arm.Advice.NEIGHBOURS:
+            values["neighbours_set"] = None
         if draft := self.draft:
             for sentence in impossible.refused_arms([draft]):
                 self.add_error(None, sentence)
@@ -284,12 +294,14 @@ class ArmForm(forms.Form):
         if not values.get("title") or "advice" not in values:
             return None
         wrong = values.get("wrong_per_cent") or 0
-        return ArmDraft(values["title"], values["advice"], values.get("model_sha256", ""), wrong)
+        return ArmDraft(
+            values["title"], values["advice"], values.get("model_sha256", ""), wrong, values.get("neighbours_set")
+        )
 
 
 def arm_forms(data: Any, arms: Sequence[ArmDraft], models: Mapping[str, str]) -> "BaseFormSet[ArmForm]":
     """A row for each arm and one to spare, but at least two."""
-    names = ("title", "advice", "model_sha256", "wrong_per_cent")
+    names = ("title", "advice", "model_sha256", "wrong_per_cent", "neighbours_set")
     initial = [{name: getattr(arm, name) for name in names} for arm in arms]
     made = formset_factory(ArmForm, extra=max(2 - len(arms), 1), max_num=20)
     return made(data, initial=initial, prefix="arm", form_kwargs={"models": models})

@@ -32,7 +32,7 @@ def digest(content: dict[str, Any]) -> str:
 def document(study: Study) -> dict[str, Any]:
     """Everything that defines the study, as plain JSON values; the drawn cases once there are any."""
     tests = study.tests.select_related("image_set", "practice_set", "attention_set", "requires", "study")
-    tests = tests.prefetch_related("arms", "stages__questions__choices")
+    tests = tests.prefetch_related("arms__neighbours_set", "stages__questions__choices")
     planned = plan_of(study)
     return {
         "format": FORMAT,
@@ -106,6 +106,7 @@ def _arm(arm: Arm) -> dict[str, Any]:
         "advice": arm.advice,
         "model_sha256": arm.model_sha256,
         "wrong_per_cent": arm.wrong_per_cent,
+        "neighbours_set": _image_set(arm.neighbours_set),
     }
 
 

@@ -88,7 +88,7 @@ def save_test(
         Arm.objects.bulk_create(
             Arm(
                 test=test, position=position, title=arm.title, advice=arm.advice, model_sha256=arm.model_sha256,
-                wrong_per_cent=arm.wrong_per_cent,
+                wrong_per_cent=arm.wrong_per_cent, neighbours_set=arm.neighbours_set,
             )
             for position, arm in enumerate(arms, start=1)
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from readerstudy.images.models import ImageSet
 from readerstudy.studies.models import Arm, Question, Test
 
 
@@ -50,6 +51,7 @@ class ArmDraft:
     advice: str = Arm.Advice.NONE
     model_sha256: str = ""
     wrong_per_cent: int = 0
+    neighbours_set: ImageSet | None = None
 
 
 def decision(text: str, choices: Sequence[tuple[str, bool]]) -> QuestionDraft:
@@ -82,4 +84,7 @@ def _question(question: Question) -> QuestionDraft:
 
 def arms_of(test: Test) -> list[ArmDraft]:
     """The arms of a stored test, in their order."""
-    return [ArmDraft(arm.title, arm.advice, arm.model_sha256, arm.wrong_per_cent) for arm in test.arms.all()]
+    return [
+        ArmDraft(arm.title, arm.advice, arm.model_sha256, arm.wrong_per_cent, arm.neighbours_set)
+        for arm in test.arms.select_related("neighbours_set")
+    ]

@@ -153,6 +153,9 @@ def _image_sets(root: Node) -> Iterator[Node]:
         for kind in ("practice", "attention"):
             if (chosen := test.child(kind).optional("image_set")) is not None:
                 yield chosen
+        for arm in test.children("arms"):
+            if (known := _known(arm)) is not None:
+                yield known
 
 
 def _missing_sets(root: Node) -> list[str]:
@@ -227,7 +230,7 @@ def _planned(test: Node) -> Planned:
 def _analysis_plan(node: Node, study: Study) -> dict[str, Any]:
     """The columns of the plan. Raises StudiesError for what is no plan, or none that could be written here."""
     try:
-        found = Plan.of(node.mapping())
+        found = Plan.of({**node.mapping(), "amended": {}})  # a draft begins anew
         values = {name: getattr(found, name) for name in presets.PLAN} | {"secondary": list(found.secondary)}
         AnalysisPlan(study=study, **values).full_clean(exclude=["study"], validate_unique=False)
     except (KeyError, TypeError) as error:
@@ -244,7 +247,15 @@ def _image_set(node: Node | None) -> ImageSet | None:
 
 
 def _arm(arm: Node) -> ArmDraft:
-    return ArmDraft(arm.text("title"), arm.text("advice"), arm.text("model_sha256"), arm.whole("wrong_per_cent"))
+    return ArmDraft(
+        arm.text("title"), arm.text("advice"), arm.text("model_sha256"), arm.whole("wrong_per_cent"),
+        _image_set(_known(arm)),
+    )  # fmt: skip
+
+
+def _known(arm: Node) -> Node | None:
+    """The image set that the arm's neighbours come from; protocols of before there was any do not say."""
+    return arm.optional("neighbours_set") if "neighbours_set" in arm.mapping() else None
 
 
 def _stage(stage: Node) -> StageDraft:

@@ -114,7 +114,8 @@ def refused_stages(stages: Sequence[StageDraft]) -> list[str]:
                   if kind not in Modality.values]  # fmt: skip
         found += _too_long(where, stage.instruction, Stage, "instruction")
         for question in stage.questions:
-            found += [f"{where}, “{question.text}”: {sentence}" for sentence in refused_question(question)]
+            asked = _("“%s”") % question.text
+            found += [f"{where}, {asked}: {sentence}" for sentence in refused_question(question)]
     return found
 
 
@@ -162,6 +163,8 @@ def refused_arms(arms: Iterable[ArmDraft]) -> list[str]:
             found.append(_("“%(arm)s” gives advice: choose the model it comes from.") % {"arm": arm.title})
         elif arm.model_sha256 and not re.fullmatch("[0-9a-f]{64}", arm.model_sha256):
             found.append(_("“%(arm)s”: “%(hash)s” is no SHA-256.") % {"arm": arm.title, "hash": arm.model_sha256[:70]})
+        if arm.neighbours_set is not None and arm.advice != Arm.Advice.NEIGHBOURS:
+            found.append(_("“%(arm)s” shows no similar images: it needs no image set.") % {"arm": arm.title})
         if not 0 <= arm.wrong_per_cent <= 100:
             found.append(_("“%(arm)s”: wrong advice is from 0 to 100 per cent.") % {"arm": arm.title})
     return found

@@ -185,11 +185,19 @@ class Arm(models.Model):
     wrong_per_cent = models.PositiveSmallIntegerField(
         _("deliberately wrong advice, in per cent of the cases"), default=0
     )
+    # Where the most similar images come from: a set of which readers may know the diagnoses, none of the study's own.
+    neighbours_set = models.ForeignKey(
+        ImageSet, on_delete=models.PROTECT, null=True, blank=True, related_name="+",
+        verbose_name=_("images with a known diagnosis"),
+    )  # fmt: skip
 
     class Meta:
         ordering = ["test", "position"]
         constraints = [
             models.UniqueConstraint(fields=["test", "position"], name="arm_position_once"),
+            models.CheckConstraint(
+                condition=Q(neighbours_set__isnull=True) | Q(advice="neighbours"), name="arm_neighbours_from_a_set"
+            ),
             models.CheckConstraint(
                 condition=Q(advice="none", model_sha256="", wrong_per_cent=0)
                 | (~Q(advice="none") & ~Q(model_sha256="")),

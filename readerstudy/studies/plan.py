@@ -31,10 +31,21 @@ EVERY_READER, CERTIFIED_READERS = "every reader", "board-certified readers"
 # What a plan may name as secondary; everything else is exploratory.
 SECONDARY = (
     "readers", "auc", "sensitivity", "specificity", "each reader", "agreement", "pooled", "calibration", "decisions",
-    "subgroups", "other questions",
+    "subgroups", "stages and arms", "other questions",
 )  # fmt: skip
 
 REPLICATES = 2000  # of the bootstrap
+PRIMARY_ANALYSIS = "primary analysis"  # what `amended` calls everything that decides the primary endpoint
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """What was not in the plan when the study was opened: a secondary endpoint, or `PRIMARY_ANALYSIS` (which was there,
+    and said something else), with the number and the date (UTC, ISO) of the last amendment that changed it."""
+
+    what: str
+    amendment: int
+    date: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,7 @@ class Plan:
     ``margin`` (>= 0) and ``reference`` (an AUC) are on the scale of the endpoint, ``alpha`` is two-sided.
     ``threshold``: a case is positive for the model when its score is at least this; None where it is matched to the
     readers on the test set, or none is needed. ``threshold_data`` names the other data that it was chosen on.
+    ``amended``: what came after the opening, empty where the plan is the one that the study was opened with.
     """
 
     endpoint: str
@@ -61,6 +73,11 @@ class Plan:
     secondary: tuple[str, ...]
     seed: int
     replicates: int = REPLICATES
+    amended: tuple[Amended, ...] = ()
+
+    def amendment_of(self, what: str) -> Amended | None:
+        """The amendment that `what` (of `SECONDARY`, or `PRIMARY_ANALYSIS`) came with; None: it was there at first."""
+        return next((one for one in self.amended if one.what == what), None)
 
     @property
     def compares_readers(self) -> bool:
@@ -73,18 +90,23 @@ class Plan:
 
     def document(self) -> dict[str, Any]:
         """As the protocol holds it."""
+        amended = {one.what: {"amendment": one.amendment, "date": one.date} for one in self.amended}
         return {
             "primary_endpoint": self.endpoint, "test": self.method, "hypothesis": self.hypothesis,
             "margin": self.margin, "alpha_two_sided": self.alpha, "reference_auc": self.reference,
             "threshold": {"origin": self.threshold_origin, "value": self.threshold, "data": self.threshold_data},
             "multiplicity": self.multiplicity, "missing_answers": self.missing, "average_reader": self.average,
             "secondary": list(self.secondary), "bootstrap": {"replicates": self.replicates, "seed": self.seed},
+            **({"amended": amended} if amended else {}),
         }  # fmt: skip
 
     @classmethod
     def of(cls, document: Mapping[str, Any]) -> "Plan":
         """The plan that a protocol holds. KeyError, TypeError: it is not one."""
         threshold, bootstrap = document["threshold"], document["bootstrap"]
+        amended = document.get("amended", {})
+        if not isinstance(amended, Mapping):
+            raise TypeError("amended: not an object")
         return cls(
             endpoint=document["primary_endpoint"], method=document["test"], hypothesis=document["hypothesis"],
             margin=document["margin"], alpha=document["alpha_two_sided"], reference=document["reference_auc"],
@@ -92,4 +114,8 @@ class Plan:
             multiplicity=document["multiplicity"], missing=document["missing_answers"],
             average=document["average_reader"], secondary=tuple(document["secondary"]),
             seed=bootstrap["seed"], replicates=bootstrap["replicates"],
+            amended=tuple(
+                Amended(what, stamp["amendment"], stamp["date"])
+                for what, stamp in sorted(amended.items())
+            ),
         )  # fmt: skip

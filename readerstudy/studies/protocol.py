@@ -3,8 +3,7 @@
 Opening draws every sample, stores it as cases, and freezes all of it as a document with its SHA-256.
 """
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Callable, Collection
 
 from django.db import transaction
 from django.utils import timezone
@@ -12,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
-from readerstudy.studies import drawing
+from readerstudy.studies import differences, drawing
 from readerstudy.studies.document import digest, document, plan_of, text_sha256
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.models import ProtocolVersion, Study, Test
@@ -28,10 +27,14 @@ __all__ = [
 # --- what is missing -------------------------------------------------------------------------------------------------
 
 
-def missing(study: Study, *, models: Collection[str] | None = None) -> list[str]:
+Advice = Callable[[Test], list[str]]  # what a test's advice still lacks, one sentence each
+
+
+def missing(study: Study, *, models: Collection[str] | None = None, advice: Advice | None = None) -> list[str]:
     """What the study still lacks before it can be opened, one sentence each; empty: it can be opened.
 
-    `models`: SHA-256 of the models that are registered here; None: not looked at.
+    `models`: SHA-256 of the models that are registered here. `advice`: what a test still lacks for its advice to be
+    shown, which the room above the models knows. None: not looked at.
     """
     lacking = []
     if not study.description.strip():
@@ -46,7 +49,7 @@ def missing(study: Study, *, models: Collection[str] | None = None) -> list[str]
     if not tests:
         lacking.append(_("Add a test."))
     for test in tests:
-        sentences = [*missing_from_test(test), *_unknown_models(test, models), *_advice(test, models)]
+        sentences = [*missing_from_test(test), *_unknown_models(test, models), *(advice(test) if advice else ())]
         lacking += [f"{test.title}: {sentence}" for sentence in sentences]
     return lacking
 
@@ -58,13 +61,6 @@ def _unknown_models(test: Test, models: Collection[str] | None) -> list[str]:
         for arm in test.arms.exclude(model_sha256="")
         if models is not None and arm.model_sha256 not in models
     ]
-
-
-def _advice(test: Test, models: Collection[str] | None) -> list[str]:
-    """Where the installation's models are known, it is also known that none can speak to a reader yet."""
-    if models is None or not test.arms.exclude(advice="none").exists():
-        return []
-    return [_("Advice can be planned but not be shown to readers yet: take it out of the arms.")]
 
 
 # --- what is in force -----------------------------------------------------------------------------------------------
@@ -93,23 +89,13 @@ def changed(study: Study) -> list[str]:
     recorded = version_in_force.document
     # A later version of the software may show an older study.
     now = {**document(study), "software": recorded.get("software")}
-    paths = sorted(_differences(recorded, now, ""))
+    # What only the document of an amendment says.
+    if "amendment" in recorded:
+        now["amendment"] = recorded["amendment"]
+    if "amended" in (recorded.get("analysis_plan") or {}) and now["analysis_plan"] is not None:
+        now["analysis_plan"]["amended"] = recorded["analysis_plan"]["amended"]
+    paths = sorted(differences.paths(recorded, now))
     return paths if digest(recorded) == version_in_force.sha256 else ["sha256", *paths]
-
-
-def _differences(one: Any, other: Any, path: str) -> list[str]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        found = []
-        for key in one.keys() | other.keys():
-            found += _differences(one.get(key), other.get(key), f"{path}.{key}" if path else key)
-        return found
-    if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return [
-            different
-            for index, (left, right) in enumerate(zip(one, other, strict=True))
-            for different in _differences(left, right, f"{path}.{index}")
-        ]
-    return [] if one == other else [path]
 
 
 # --- from state to state ---------------------------------------------------------------------------------------------
@@ -132,10 +118,15 @@ def refuse_unless_draft(study: Study) -> None:
 
 
 @transaction.atomic
-def open_study(study: Study, *, actor: User, models: Collection[str] | None = None) -> ProtocolVersion:
-    """Draw every sample, store it as cases, freeze the protocol. Once: the second of two clicks gets StudiesError."""
+def open_study(
+    study: Study, *, actor: User, models: Collection[str] | None = None, advice: Advice | None = None
+) -> ProtocolVersion:
+    """Draw every sample, store it as cases, freeze the protocol. Once: the second of two clicks gets StudiesError.
+
+    `models`, `advice`: as for `missing`.
+    """
     locked = draft_for_change(study)
-    if lacking := missing(locked, models=models):
+    if lacking := missing(locked, models=models, advice=advice):
         raise StudiesError(_("The study cannot be opened yet.") + " " + " ".join(lacking))
     for test in locked.tests.select_related("image_set", "study"):
         drawing.draw_cases(test)

@@ -15,7 +15,7 @@ def missing_from_test(test: Test) -> list[str]:
     """What one test still lacks, one sentence each; empty: it can be opened."""
     stages = list(test.stages.prefetch_related("questions__choices"))
     lacking = [*_stages(stages), *question_rules.missing_from_questions(test, stages)]
-    lacking += [*_arms(test, list(test.arms.all()), stages), *_requirement(test)]
+    lacking += [*_arms(test, list(test.arms.select_related("neighbours_set")), stages), *_requirement(test)]
     if not test.positive_nodes or not test.negative_nodes:
         return [*lacking, _("Choose at least one positive and one negative diagnosis.")]
     try:
@@ -84,6 +84,22 @@ def _arms(test: Test, arms: Sequence[Arm], stages: Sequence[Stage]) -> Iterator[
             yield _("The arm “%(arm)s”: a picture of where the model looked cannot be wrong on purpose.") % {
                 "arm": arm.title
             }
+        if arm.advice == Arm.Advice.NEIGHBOURS:
+            yield from _neighbours(test, arm)
+
+
+def _neighbours(test: Test, arm: Arm) -> Iterator[str]:
+    """Similar images come from a set that no reader of this study is asked about: their diagnoses are shown."""
+    if arm.neighbours_set is None:
+        yield _("The arm “%(arm)s” shows similar images: choose the image set they come from.") % {"arm": arm.title}
+        return
+    for other in test.study.tests.all():
+        if arm.neighbours_set_id in (other.image_set_id, other.practice_set_id, other.attention_set_id):
+            yield _(
+                "The arm “%(arm)s” shows images of “%(set)s” with their diagnoses, and “%(test)s” asks readers about "
+                "images of the same set: choose another one."
+            ) % {"arm": arm.title, "set": arm.neighbours_set, "test": other.title}
+            return
 
 
 def _requirement(test: Test) -> Iterator[str]:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from readerstudy.accounts.access import administrator_required, signed_in, staff_required
 from readerstudy.accounts.refusals import explained
 from readerstudy.images.models import ImageSet
-from readerstudy.studies import access, drafting, overview, protocol, wording
+from readerstudy.studies import access, amendments, drafting, overview, protocol, wording
 from readerstudy.studies.builder_forms import ImportForm
 from readerstudy.studies.drafts import StageDraft, stages_of
 from readerstudy.studies.errors import StudiesError
@@ -26,7 +26,7 @@ from readerstudy.studies.forms import (
     initial_from_preset,
     initial_from_test,
 )
-from readerstudy.studies.models import AnalysisPlan, Study, Test
+from readerstudy.studies.models import AnalysisPlan, Arm, Study, Test
 
 SECTION = {"section": "studies"}
 Models = Callable[[], Mapping[str, str]]  # SHA-256 and name of each registered model, given by the roof
@@ -50,19 +50,25 @@ def studies(request: HttpRequest) -> HttpResponse:
 
 @staff_required
 @require_safe
-def study(request: HttpRequest, pk: int, models: Models) -> HttpResponse:
+def study(request: HttpRequest, pk: int, models: Models, advice: protocol.Advice) -> HttpResponse:
     """A draft: what is set and what is missing. Later: the frozen protocol."""
     loaded = access.study_for(request.user, pk)
     context = {
         **SECTION,
         "study": loaded,
         "tests": overview.tests_of(loaded),
-        "missing": protocol.missing(loaded, models=models()) if loaded.state == Study.State.DRAFT else [],
+        "missing": _missing(loaded, models, advice) if loaded.state == Study.State.DRAFT else [],
+        "has_advice": Arm.objects.filter(test__study=loaded).exclude(advice=Arm.Advice.NONE).exists(),
         "frozen": protocol.frozen(loaded),
         "planned": wording.terms(planned) if (planned := protocol.plan_in_force(loaded)) else [],
         "changed": protocol.changed(loaded),
+        "versions": amendments.history(loaded),
     }
     return render(request, "studies/study.html", context)
+
+
+def _missing(loaded: Study, models: Models, advice: protocol.Advice) -> list[str]:
+    return protocol.missing(loaded, models=models(), advice=advice)
 
 
 @administrator_required
@@ -179,8 +185,9 @@ def test_delete(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
 @administrator_required
 @require_POST
 @explained(StudiesError, back="study")
-def open_study(request: HttpRequest, pk: int, models: Models) -> HttpResponse:
-    made = protocol.open_study(access.study_for(request.user, pk), actor=signed_in(request), models=models())
+def open_study(request: HttpRequest, pk: int, models: Models, advice: protocol.Advice) -> HttpResponse:
+    loaded = access.study_for(request.user, pk)
+    made = protocol.open_study(loaded, actor=signed_in(request), models=models(), advice=advice)
     messages.success(
         request,
         _("The study is open. Its protocol is frozen; its hash begins with %(hash)s.") % {"hash": made.sha256[:12]},

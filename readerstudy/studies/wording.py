@@ -1,5 +1,6 @@
 """An analysis plan in words: for the study's page, its form, and the methods paragraph."""
 
+from django.utils.formats import get_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,6 +20,7 @@ SECONDARY: dict[str, str | Promise] = {
     "calibration": gettext_lazy("calibration of the model"),
     "decisions": gettext_lazy("decision curves"),
     "subgroups": gettext_lazy("subgroups of cases and of readers"),
+    "stages and arms": gettext_lazy("what readers gain from one stage or arm to another"),
     "other questions": gettext_lazy("the other questions of a test, analysed in the same way"),
 }
 ENDPOINTS = {
@@ -30,8 +32,8 @@ ENDPOINTS = {
 
 
 def number(value: float) -> str:
-    """As few digits as say it: 0.05, 0, 0.831."""
-    return f"{value:.6g}"
+    """As few digits as say it, with the decimal sign of the language: 0.05, 0, 0.831."""
+    return f"{value:.6g}".replace(".", get_format("DECIMAL_SEPARATOR"))
 
 
 def terms(planned: Plan) -> list[tuple[str, str]]:
@@ -49,9 +51,38 @@ def terms(planned: Plan) -> list[tuple[str, str]]:
             (_("Missing answers"), str(AnalysisPlan.Missing(planned.missing).label)),
             (_("The average reader"), str(AnalysisPlan.Average(planned.average).label)),
         ]
-    named = [str(SECONDARY[name]) for name in planned.secondary if name in SECONDARY]
-    rows.append((_("Secondary"), "; ".join(named) or _("nothing: everything else is exploratory")))
+    rows.append((_("Secondary"), "; ".join(secondary(planned)) or _("nothing: everything else is exploratory")))
+    if said := primary_amended(planned):
+        rows.append((_("Amended"), said))
     return rows
+
+
+def secondary(planned: Plan) -> list[str]:
+    """The secondary endpoints, with the amendment that added one after the opening."""
+    named = []
+    for name in planned.secondary:
+        if name not in SECONDARY:
+            continue
+        came = planned.amendment_of(name)
+        named.append(f"{SECONDARY[name]} ({added(came.amendment, came.date)})" if came else str(SECONDARY[name]))
+    return named
+
+
+def added(number: int, date: str) -> str:
+    return _("added by amendment %(n)d on %(date)s") % {"n": number, "date": date}
+
+
+def changed(number: int, date: str) -> str:
+    return _("changed by amendment %(n)d on %(date)s") % {"n": number, "date": date}
+
+
+def primary_amended(planned: Plan) -> str:
+    """That the primary analysis is not the one that the study was opened with; "" where it is."""
+    if (came := planned.amendment_of(plan.PRIMARY_ANALYSIS)) is None:
+        return ""
+    return _(
+        "the primary analysis was changed by amendment %(n)d on %(date)s, after the study was opened and before anyone looked at its results"  # noqa: E501
+    ) % {"n": came.amendment, "date": came.date}
 
 
 def endpoint(planned: Plan) -> str:

@@ -24,10 +24,23 @@ function load(url) {
   });
 }
 
-/** The size at which the axes are square; a figure whose axes are not has the height it was made with. */
-function size(width, { margin, meta, height }) {
+/** The size at which the axes are square; a figure whose axes are not has the height it was made with, and a drawing,
+    whose axes are pixels, is made smaller as a whole, its words too. */
+function size(width, layout) {
+  const { margin, meta, height } = layout;
+  if (meta && meta.shape === "drawing") return smaller(width, layout);
   if (meta && meta.shape === "fixed") return { width, height };
   return { width, height: margin.t + margin.b + width - margin.l - margin.r };
+}
+
+function smaller(width, { margin, height, width: made, font, annotations = [] }) {
+  const share = Math.min(1, width / made);
+  const around = margin.t + margin.b;
+  const words = annotations.map((one) => ({
+    ...one,
+    font: { ...one.font, size: share * ((one.font && one.font.size) || font.size) },
+  }));
+  return { width, height: around + share * (height - around), annotations: words };
 }
 
 async function draw(place) {

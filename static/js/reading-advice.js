@@ -5,7 +5,8 @@ import { fetchPiece } from "./reading-api.js";
 
 const AGAIN = 3_000; // milliseconds
 
-export function createAdvice(slot, texts) {
+// onTrouble: it cannot be had, perhaps because the case is no longer the one to be read.
+export function createAdvice(slot, texts, { onTrouble }) {
   let wanted = null; // the address that is asked for, or shown
 
   async function bring(address) {
@@ -39,6 +40,7 @@ export function createAdvice(slot, texts) {
         } catch {
           if (wanted !== shown.advice_src) return false;
           slot.textContent = texts.noAdvice;
+          void onTrouble();
           await new Promise((resolve) => setTimeout(resolve, AGAIN));
           if (wanted !== shown.advice_src) return false;
         }

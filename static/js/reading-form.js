@@ -160,6 +160,7 @@ export function createForm(form, { templates, texts, diagnoses }) {
     focusOn(question) {
       if (rankings.has(question.id)) rankings.get(question.id).focus();
       else boxOf(question).querySelector("button, input, textarea")?.focus({ preventScroll: true });
+      boxOf(question).scrollIntoView({ block: "nearest" }); // within the panel, where the questions are longer than it
     },
     // The choice with this key ("1" ... "9", "0", "cannot"): chosen, or, of a button, sent. False: there is none.
     press(key) {

@@ -76,6 +76,7 @@ export function bindPage(root) {
       root.dataset.now = name;
       return focused;
     },
+    now: () => root.dataset.now,
     feedback(text) {
       find("feedback").textContent = text;
     },
@@ -85,6 +86,8 @@ export function bindPage(root) {
       root.toggleAttribute("data-ready", is);
       for (const choice of form.querySelectorAll("button.choice")) choice.setAttribute("aria-disabled", String(!is));
     },
+
+    isReady: () => root.hasAttribute("data-ready"),
 
     // A picture that is there at once needs no word; a slow one does.
     loading(is, text = texts.loading) {

@@ -19,6 +19,7 @@ function isBefore([cases, stage], [otherCases, otherStage]) {
 // The server's word replaces ours, but for the answers that are still on their way to it. A reply that knows of less
 // than we have seen is an old one that was overtaken.
 export function adopt(state, standing) {
+  if (standing.agree) return { ...state, mustAgree: true };
   const place = placeOf(standing);
   if (isBefore(place, state.place)) return state;
   const { total, answered, finished, may_end: mayEnd, conduct, stages, feedback, changeable } = standing;
@@ -94,9 +95,11 @@ export function breakDue(state, shown, taken) {
   return shown.position === state.answered + 1 ? state.conduct.break_is_due : true;
 }
 
-// Where the reader goes from here: "done", "end" (to say so himself), or null, on with reading.
+// Where the reader goes from here: "done", "end" (to say so himself), "agree" (the consent text was amended), or null,
+// on with reading.
 export function wayOut(state) {
   if (state.outbox.length > 0 || state.again) return null;
+  if (state.mustAgree) return "agree";
   if (state.finished && !feedbackDue(state)) return "done";
   return state.mayEnd && !feedbackDue(state) ? "end" : null;
 }

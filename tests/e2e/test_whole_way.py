@@ -182,6 +182,9 @@ def read_to_the_end(reader: Person, link: str) -> None:
     page.get_by_label("dermatology").check()
     page.get_by_label("Yes").check()
     page.locator("input[name=years_of_practice]").fill("12")
+    page.get_by_label("one course or several").check()
+    page.get_by_label("Country in which you practise").select_option("Germany")
+    page.get_by_label("a tablet").check()
     page.locator("input[name=agree]").check()
     page.get_by_role("button", name="Agree and begin").click()
     for position in range(1, 11):
@@ -219,8 +222,9 @@ def score(researcher: Person, path: Path) -> None:
 
 def download(researcher: Person, folder: Path) -> Path:
     page = researcher.page
-    with page.expect_download() as waiting:
-        page.get_by_role("link", name="Download everything (ZIP)").click()
+    page.get_by_role("link", name="Download everything (ZIP)").click()
+    with page.expect_download(timeout=120_000) as waiting:
+        page.get_by_role("link", name="Download", exact=True).click(timeout=120_000)
     path = folder / "export.zip"
     waiting.value.save_as(path)
     return path

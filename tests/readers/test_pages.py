@@ -18,12 +18,17 @@ from readerstudy.accounts.models import AuditEntry, User
 from readerstudy.readers import invitations
 from readerstudy.readers.logs import HideLinks
 from readerstudy.readers.models import Consent, Invitation, Profile, Reader
+from readerstudy.readings.allocation import ensure_readings, next_batch
 from readerstudy.studies import protocol
 from readerstudy.studies.models import Study
 from tests.builders import accepted_reader, draft_study, image_set, open_study
 from tests.conftest import signed_in
+from tests.readings.designed import designed, go_on, go_to_the_end
 
-ANSWERS = {"specialty": "dermatology", "board_certified": "yes", "years_of_practice": "12", "agree": "on"}
+ANSWERS = {
+    "specialty": "dermatology", "board_certified": "yes", "years_of_practice": "12", "dermoscopy_training": "course",
+    "country": "DE", "device": "tablet", "agree": "on",
+}  # fmt: skip
 
 
 @pytest.fixture
@@ -171,6 +176,30 @@ def test_progress_is_shown_for_each_reader_and_test(administrator_client: Client
     assert "0 / 4" in page
 
 
+def test_progress_counts_every_reading_of_a_test(administrator_client: Client, administrator: User) -> None:
+    crossover = designed(administrator, arms=("none", "none"), arms_design="crossover", wash_out_days=7, diagnoses=3)
+    batches = designed(administrator, cases_read="batches", cases_per_reading=2, most_readings=3, diagnoses=6)
+    readers = [accepted_reader(test.study) for test in (crossover, batches)]
+    cells = []
+
+    def look(reader: Reader) -> None:
+        (row,) = administrator_client.get(page_of(reader.study)).context["rows"]
+        cells.append((row.cells[0][1], row.is_finished))
+
+    first, batch = (ensure_readings(reader.user)[0] for reader in readers)
+    look(readers[0])  # the second part has still to be read
+    go_to_the_end(first)
+    ensure_readings(readers[0].user)
+    look(readers[0])
+    go_to_the_end(batch)
+    look(readers[1])
+    another = next_batch(batch, actor=readers[1].user)
+    assert another is not None
+    go_on(another)
+    look(readers[1])
+    assert cells == [((0, 6), False), ((3, 6), False), ((2, 2), True), ((3, 4), False)]
+
+
 def test_a_reminder_is_a_fresh_link(administrator_client: Client, study: Study) -> None:
     old = new_link(study)
     reader = Reader.objects.get()
@@ -249,6 +278,7 @@ def test_looking_uses_up_nothing_and_agreeing_once_begins(client: Client, study:
     assert Consent.objects.get().reader == reader
     profile = Profile.objects.get()
     assert (profile.specialty, profile.board_certified, profile.years_of_practice) == ("dermatology", True, 12)
+    assert (profile.dermoscopy_training, profile.country, profile.device) == ("course", "DE", "tablet")
 
     used = Client().get(link)
     assert used.status_code == HTTPStatus.GONE
@@ -303,6 +333,10 @@ def with_value(name: str, value: str) -> Callable[[dict[str, str]], None]:
         (without("specialty"), "specialty"),
         (without("board_certified"), "board_certified"),
         (without("text_sha256"), "text_sha256"),
+        (without("dermoscopy_training"), "dermoscopy_training"),
+        (with_value("country", ""), "country"),
+        (with_value("country", "XX"), "country"),
+        (without("device"), "device"),
         (with_value("specialty", "astrology"), "specialty"),
         (with_value("years_of_practice", "81"), "years_of_practice"),
         (with_value("years_of_practice", "-1"), "years_of_practice"),

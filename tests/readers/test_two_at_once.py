@@ -44,6 +44,7 @@ def test_a_link_posted_twice_at_once_makes_one_reader(administrator: User) -> No
     )
     values = {
         "specialty": "dermatology", "board_certified": "no", "years_of_practice": "3", "agree": "on",
+        "dermoscopy_training": "none", "country": "US", "device": "laptop",
         "text_sha256": protocol.text_sha256(study.consent_text),
     }  # fmt: skip
     link = reverse("join", args=[token])

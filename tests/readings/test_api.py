@@ -45,7 +45,7 @@ def shown(item: Item) -> dict[str, Any]:
     pictures = [{"src": picture(item), "width": 64, "height": 48, "modality": "clinical"}]
     return {
         "item": str(item.uuid), "position": item.position, "stage": 1, "is_last": True, "is_practice": False,
-        "pictures": pictures, "facts": [], "advice": False, "more_seconds": 0, "given": None,
+        "pictures": pictures, "facts": [], "advice": False, "advice_src": None, "more_seconds": 0, "given": None,
     }  # fmt: skip
 
 
@@ -97,6 +97,7 @@ def test_where_the_reading_stands(reader_client: Client, reading: Reading) -> No
         "next": shown(item_at(reading, 3)),
         "feedback": None,
         "changeable": [],
+        "agree": False,
     }
 
 

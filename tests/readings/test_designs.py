@@ -102,7 +102,7 @@ def test_a_crossover_waits_for_the_wash_out_which_the_server_enforces(administra
     first = read(user)
     done = client.get(reverse("read-done", args=[first.uuid])).content.decode()
     second = Reading.objects.get(reader__user=user, number=2)
-    assert "goes on from" in done
+    assert "can be read from" in done
     assert first.finished_at is not None
     assert second.opens_at == first.finished_at + timedelta(days=14)
     assert {row[1] for row in rows(first)} | {row[1] for row in rows(second)} == {1, 2}

@@ -1,5 +1,6 @@
 """What a page reports beside the answers: a fixed list; the check of the screen as a gate; breaks and more time."""
 
+import re
 import uuid
 from datetime import timedelta
 from typing import Any
@@ -22,7 +23,7 @@ from readerstudy.studies.models import Test
 from tests.builders import accepted_reader
 from tests.conftest import signed_in
 from tests.readings.conftest import address_of, answer, item_at, picture
-from tests.readings.designed import designed
+from tests.readings.designed import designed, go_on, second_stage
 
 GOOD = {
     "steps_seen": 18, "steps_shown": 18, "dark_seen": True, "light_seen": True, "colours_seen": True,
@@ -31,7 +32,7 @@ GOOD = {
 
 
 def report(client: Client, reading: Reading, kind: str, detail: Any = None, **more: Any) -> HttpResponse:
-    data = {"kind": kind, "detail": {} if detail is None else detail, **more}
+    data = {"id": str(uuid.uuid4()), "kind": kind, "detail": {} if detail is None else detail, **more}
     return client.post(reverse("api-read-events", args=[reading.uuid]), data, content_type="application/json")
 
 
@@ -79,7 +80,8 @@ def test_what_is_known_is_stored(
         ("keys-changed", {"keys": {"next": "x" * 21}}),
         ("keys-changed", {"keys": {f"k{number}": "x" for number in range(31)}}),
         ("keys-changed", {"keys": {"é": "x"}}),
-        ("more-time", {"seconds": 60}),  # of no case
+        ("more-time", {"seconds": 60, "stage": 1}),  # of no case
+        ("more-time", {"seconds": 60}),  # of no stage
     ],
 )
 def test_anything_else_is_refused(reader_client: Client, reading: Reading, kind: Any, detail: Any) -> None:
@@ -88,11 +90,36 @@ def test_anything_else_is_refused(reader_client: Client, reading: Reading, kind:
     assert not SessionEvent.objects.exists()
 
 
-@pytest.mark.parametrize("body", ["", "[]", "null", "5", "{}"])
+@pytest.mark.parametrize(
+    "body",
+    ["", "[]", "null", "5", "{}", '{"kind": "break", "detail": {"seconds": 1}}',
+     '{"id": "x", "kind": "break", "detail": {"seconds": 1}}'],
+)  # fmt: skip
 def test_what_is_no_event_is_refused(reader_client: Client, reading: Reading, body: str) -> None:
     address = reverse("api-read-events", args=[reading.uuid])
     assert reader_client.post(address, body, content_type="application/json").status_code == 400
     assert reader_client.get(address).status_code == 405
+
+
+def test_an_event_that_comes_again_is_stored_once(administrator: User, reader_client: Client, reading: Reading) -> None:
+    said = {"id": str(uuid.uuid4()), "item": str(item_at(reading, 1).uuid)}
+    for _time in range(2):
+        assert report(reader_client, reading, "break", {"seconds": 5}, **said).json()["stored"]
+    answer(reading, 1)
+    assert report(reader_client, reading, "break", {"seconds": 5}, **said).json()["stored"]  # its reply was lost
+    other = {**said, "item": str(item_at(reading, 2).uuid)}
+    for kind, detail, about in (
+        ("break", {"seconds": 6}, said),
+        ("keys-changed", {"off": True, "keys": {}}, said),
+        ("break", {"seconds": 5}, other),
+    ):
+        refused = report(reader_client, reading, kind, detail, **about)
+        assert (refused.status_code, refused.json()["code"]) == (409, "conflict")
+    stranger = ensure_readings(accepted_reader(designed(administrator).study).user)[0]
+    assert stranger.reader.user is not None
+    elsewhere = report(signed_in(stranger.reader.user), stranger, "break", {"seconds": 5}, id=said["id"])
+    assert (elsewhere.status_code, elsewhere.json()["code"]) == (409, "conflict")
+    assert SessionEvent.objects.get().detail == {"seconds": 5}
 
 
 def test_events_are_the_readers_own(outsider_client: Client, client: Client, reading: Reading) -> None:
@@ -123,13 +150,30 @@ def test_more_time_is_for_the_current_case(administrator: User) -> None:
     assert reading.reader.user is not None
     client = signed_in(reading.reader.user)
     for stranger in (item_at(reading, 2).uuid, uuid.uuid4(), "x"):
-        assert report(client, reading, "more-time", {"seconds": 60}, item=str(stranger)).status_code == 400
+        assert report(client, reading, "more-time", {"seconds": 60, "stage": 1}, item=str(stranger)).status_code == 400
+    first, more = str(item_at(reading, 1).uuid), {"seconds": 60, "stage": 1}
     for _time in range(2):
-        assert (
-            report(client, reading, "more-time", {"seconds": 60}, item=str(item_at(reading, 1).uuid)).status_code == 200
-        )
+        assert report(client, reading, "more-time", more, item=first).status_code == 200
     state = client.get(reverse("api-read", args=[reading.uuid])).json()
     assert (state["current"]["more_seconds"], state["next"]["more_seconds"]) == (120, 0)
+
+
+def test_more_time_is_for_the_stage_at_which_it_was_asked_for(administrator: User) -> None:
+    test = designed(administrator, time_limit="hard", seconds_per_case=30)
+    second_stage(test)
+    (reading,) = ensure_readings(accepted_reader(test.study).user)
+    assert reading.reader.user is not None
+    client, api = signed_in(reading.reader.user), reverse("api-read", args=[reading.uuid])
+    first = str(item_at(reading, 1).uuid)
+    given = []
+    for stage, seconds in ((1, 60), (2, 45)):
+        other = {"seconds": 600, "stage": 3 - stage}
+        assert report(client, reading, "more-time", other, item=first).status_code == 400
+        before = client.get(api).json()["current"]["more_seconds"]
+        report(client, reading, "more-time", {"seconds": seconds, "stage": stage}, item=first)
+        given.append((before, client.get(api).json()["current"]["more_seconds"]))
+        go_on(reading)
+    assert given == [(0, 60), (0, 45)]
 
 
 def test_a_break_is_suggested_between_cases_until_it_is_taken_or_declined(administrator: User) -> None:
@@ -190,6 +234,20 @@ def test_a_screen_that_is_only_recorded_holds_nothing_back(administrator: User) 
     client.post(reverse("read-screen", args=[reading.uuid]), {**FORM, "steps_seen": "12"})
     assert client.get(address_of(reading)).status_code == 200
     assert answer(reading, 1).kind == "stored"
+
+
+def test_the_size_of_the_window_goes_with_the_check_and_one_sent_twice_counts_once(administrator: User) -> None:
+    reading, client = checked(administrator, "required")
+    screen = reverse("read-screen", args=[reading.uuid])
+    (report_id,) = re.findall(r'name="report" value="([0-9a-f-]{36})"', client.get(screen).content.decode())
+    small = {**FORM, "width": "568", "height": "319", "pixel_ratio": "1.5", "report": report_id}
+    for _time in range(2):
+        assert "The window is too small" in client.post(screen, small).content.decode()
+    assert client.post(screen, {**small, "height": "400"}).status_code == 409  # not the same, under the same id
+    stored = SessionEvent.objects.get().detail
+    assert stored == {"steps_seen": 18, "steps_shown": 18, "dark_seen": True, "light_seen": True, "colours_seen": True,
+                      "width": 568, "height": 319, "pixel_ratio": 1.5, "passed": False}  # fmt: skip
+    assert client.post(screen, {**small, "height": "320", "report": ""}).url == address_of(reading)
 
 
 def test_the_check_is_asked_for_again_at_the_next_session(administrator: User) -> None:

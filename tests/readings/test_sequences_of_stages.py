@@ -1,7 +1,8 @@
 """No sequence of requests skips a stage, reads a case twice, changes a locked answer, or sees anything early.
 
 A state machine over the wire (API and picture addresses) against a model: seven cases at two stages, of which the
-second shows facts and another picture and announces advice; under each of the three rules for changes.
+second shows facts, another picture and advice, which is asked for at any time; under each of the three rules for
+changes.
 """
 
 import json
@@ -21,10 +22,11 @@ from readerstudy.images.models import Modality
 from readerstudy.readings.allocation import ensure_readings
 from readerstudy.readings.models import Answer, Item, Reading
 from readerstudy.studies.models import Arm, CaseImage, Choice, Stage, Test
-from tests.builders import accepted_reader, image_set
+from tests.advice.material import ask, look, refusals, shown_events
+from tests.builders import accepted_reader, image_set, model_version
 from tests.conftest import signed_in
 from tests.readings.conftest import picture
-from tests.readings.designed import SHA256, designed, second_stage, with_facts
+from tests.readings.designed import designed, second_stage, with_facts
 
 CASES = 7
 positions = st.integers(1, CASES)
@@ -37,10 +39,12 @@ def prepared(administrator: User) -> Test:
     test = designed(administrator)
     second_stage(test, shows_advice=True)
     Stage.objects.filter(test=test, position=1).update(modalities=["clinical"])
-    Arm.objects.create(test=test, advice="probability", model_sha256=SHA256)
+    model = model_version(administrator)
+    Arm.objects.create(test=test, advice="probability", model_sha256=model.sha256)
     more = image_set(administrator, diagnoses=["melanoma"] * CASES, modality=Modality.DERMOSCOPY).images.all()
     for case, image in zip(test.cases.all(), more, strict=True):
         CaseImage.objects.create(case=case, image=image, position=2)
+    look(model, list(CaseImage.objects.filter(case__test=test).values_list("image", flat=True)))
     with_facts(test.study)
     return test
 
@@ -72,6 +76,8 @@ class Requests(RuleBasedStateMachine):
         self.stored: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self.used: dict[int, tuple[int, int, int]] = {}  # submission -> (position, stage, key)
         self.ended = False
+        self.told: dict[int, None] = {}  # positions, in the order in which advice was first seen
+        self.n_refused = 0
 
     @property
     def n(self) -> int:
@@ -122,6 +128,8 @@ class Requests(RuleBasedStateMachine):
         """The stages that are due, under new ids, so that readings also come to their end."""
         for _step in range(min(steps, 2 * CASES - self.n)):
             self.answer(self.n // 2 + 1, self.n % 2 + 1, self.new_id(), key)
+        if self.n % 2:
+            self.ask_for_advice(0, a_picture=False)
 
     @rule(key=keys)
     def read_to_the_end(self, key: int) -> None:
@@ -169,6 +177,27 @@ class Requests(RuleBasedStateMachine):
         seen = [self.client.get(picture(self.items[position - 1], at)).status_code == 200 for at in (1, 2)]
         second = self.may_change(position) or (position == due and self.n % 2 == 1)
         assert seen == [second or position in (due, due + 1), second]
+
+    @rule(ahead=st.integers(-2, 2), a_picture=st.booleans())
+    def ask_for_advice(self, ahead: int, a_picture: bool) -> None:
+        """On a case so many after the one that is due; a picture of it (there is none) by the same rule."""
+        due = self.n // 2 + 1
+        position = min(max(due + ahead, 1), CASES)
+        item = self.items[position - 1]
+        status = ask(self.client, item, 1 if a_picture else None).status_code
+        if self.may_change(position) or (position == due and self.n % 2 == 1):
+            assert status == (404 if a_picture else 200)
+            self.told.setdefault(position)
+            self.reached["told"] += 1
+        else:
+            assert status == 409
+            self.n_refused += 1
+            self.reached["refused"] += 1
+
+    @invariant()
+    def what_was_told_and_refused_is_recorded(self) -> None:
+        assert [event.item.position for event in shown_events(self.reading) if event.item] == list(self.told)
+        assert len(refusals(self.reading)) == self.n_refused
 
     @invariant()
     def stored_is_what_was_acknowledged(self) -> None:
@@ -219,4 +248,6 @@ def test_no_sequence_of_requests_breaks_a_reading_in_stages(administrator: User,
     )  # fmt: skip
     assert machine.reached["too early"]
     assert machine.reached["over"]
+    assert machine.reached["told"]
+    assert machine.reached["refused"]
     assert bool(machine.reached["changed"]) == (changes != "never")

@@ -14,7 +14,7 @@ from readerstudy.readings.answering import Given
 from readerstudy.readings.errors import ReadingsError
 from readerstudy.readings.models import Answer, Item, Reading, Submission
 from readerstudy.studies.models import Arm, CaseImage, Stage, Test
-from tests.builders import accepted_reader, image_set
+from tests.builders import accepted_reader, add_question, image_set
 from tests.conftest import signed_in
 from tests.readings.conftest import address_of, answer, fields, item_at, picture, sent
 from tests.readings.designed import SHA256, current, designed, first_choices, go_on, second_stage, with_facts
@@ -224,3 +224,13 @@ def test_a_stage_of_another_test_is_unknown(administrator: User, two_stages: Rea
     with pytest.raises(ReadingsError) as refusal:
         answer(two_stages, 1, item=made.item)
     assert refusal.value.code == "unknown"
+
+
+def test_in_an_arm_without_advice_a_stage_that_asks_more_stays(staged: Test) -> None:
+    """As in Jain 2021: referral is asked after the differential diagnosis, in both arms."""
+    reading = with_arm(staged, "none")
+    stage = Stage.objects.get(test=staged, position=2)
+    add_question(staged, text="How sure?", stage=stage, answers=(), kind="scale", least=1, most=5)
+    go_on(reading)
+    shown = current(reading)
+    assert (shown.position, shown.stage.position, shown.needs_advice) == (1, 2, False)

@@ -67,7 +67,7 @@ def no_browser(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
     """An export without its figures: most of its tests are about numbers."""
-    monkeypatch.setattr(export, "figure_files", lambda results, numbers, seen: ([], []))
+    monkeypatch.setattr(export, "figure_files", lambda results, numbers, seen, step=None: ([], []))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from sklearn.metrics import roc_auc_score
 from readerstudy.readings.models import Answer
 from readerstudy.results import stats
 from readerstudy.results.analysis import analyse_tests
+from readerstudy.results.benchmark import proc
 from readerstudy.results.benchmark.drawn import Size, drawn_test
 from readerstudy.results.benchmark.rows import make_study
 from readerstudy.results.benchmark.statistics import by_ranks
@@ -73,3 +74,18 @@ def test_a_drawn_study_goes_into_an_empty_database_only(db: None) -> None:
 def test_sizes_that_are_none_are_refused() -> None:
     with pytest.raises(CommandError, match="no more cases than images"):
         call_command("benchmark_results", readers=4, cases=30, images=20)
+
+
+@pytest.mark.skipif(not proc.found(), reason="no Rscript with pROC (Debian: apt-get install r-cran-proc)")
+def test_proc_finds_the_same_interval() -> None:
+    """pROC's DeLong interval of the same cases, ties among them: a baseline that computes something else is none."""
+    rng = np.random.default_rng(5)
+    truth = rng.random(300) < 0.4
+    score = np.round(rng.normal(size=300) + truth, 1)
+    with proc.Proc(truth, score) as r:
+        assert r.name.startswith("pROC ")
+        seconds, (low, auc, high) = r.timed("interval", 3)
+        assert len(r.timed("replicates", 20)[1]) == 3
+    assert 0 < seconds < 60
+    (ours,) = stats.delong(truth, score).ci()
+    assert (ours.low, ours.value, ours.high) == pytest.approx((low, auc, high), abs=1e-12)

@@ -17,8 +17,9 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from readerstudy.accounts.models import AuditEntry, User
 from readerstudy.readers.models import Reader
-from readerstudy.results import rendering
+from readerstudy.results import rendering, tasks
 from readerstudy.results.export import files_of
+from readerstudy.results.models import Computation
 from readerstudy.results.recompute import recompute
 from readerstudy.results.sheets import SHEETS, Sheet
 from readerstudy.scoring.models import ModelVersion
@@ -106,9 +107,9 @@ def test_the_manifest_names_every_file_by_its_hash(sampled: tuple[Study, ModelVe
     manifest = json.loads(files["manifest.json"])
     assert set(manifest["files"]) == set(files) - {"manifest.json"}
     # of each test its tables (those of layout and maps too), facts and ratings; of each figure a page and its words;
-    # and of all: results, protocol, methods, taxonomy, classes, primary analysis, dictionary, checklists, the
-    # figures' script
-    assert len(manifest["files"]) == 2 * (len(SHEETS) + 4) + 2 * 2 * len(FIGURES) + 7 + 2 * 3 + 1
+    # and of all: results, protocol, methods, taxonomy, classes, primary analysis, accuracy at levels,
+    # dictionary, checklists, the figures' script
+    assert len(manifest["files"]) == 2 * (len(SHEETS) + 4) + 2 * 2 * len(FIGURES) + 8 + 2 * 3 + 1
     for name, entry in manifest["files"].items():
         assert entry["sha256"] == hashlib.sha256(files[name]).hexdigest(), name
     assert manifest["protocol"]["sha256"] == study.protocol_versions.get().sha256
@@ -128,7 +129,7 @@ def test_the_manifest_names_every_file_by_its_hash(sampled: tuple[Study, ModelVe
 def test_the_same_data_give_the_same_bytes(sampled: tuple[Study, ModelVersion]) -> None:
     first, second = exported(*sampled), exported(*sampled)
     same = [name for name in first if name != "manifest.json"]
-    assert len(same) == 2 * (len(SHEETS) + 4) + 7 + 2 * 3
+    assert len(same) == 2 * (len(SHEETS) + 4) + 8 + 2 * 3
     for name in same:
         assert first[name] == second[name], name
 
@@ -153,7 +154,7 @@ def test_each_column_is_in_the_dictionary(sampled: tuple[Study, ModelVersion]) -
     described = {(row["table"], row["column"]) for row in rows(files, "data-dictionary.csv") if row["description"]}
     checked = 0
     tables = [name for name in files if name.endswith(".csv") and name != "data-dictionary.csv"]
-    assert len(tables) == 2 * (len(SHEETS) + 2) + 3 + 3
+    assert len(tables) == 2 * (len(SHEETS) + 2) + 4 + 3
     for name in tables:
         header = next(csv.reader(io.StringIO(files[name].decode())))
         for column in header:
@@ -191,10 +192,23 @@ def test_export_of_readers_alone_and_of_nobody(opened: Study) -> None:
 
 
 @pytest.mark.skipif(bool(rendering.unavailable()), reason=rendering.unavailable() or "none")
-def test_the_zip_of_the_page_is_whole(worked: Worked, researcher_client: Client, tmp_path: Path) -> None:
-    """Every figure in every format, every hash right, and what is computed from the ZIP alone equal to what it says."""
+def test_the_zip_of_the_page_is_whole(
+    worked: Worked, researcher_client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every figure in every format, every hash right, and what is computed from the ZIP alone equal to what it says. A
+    worker makes it: the page says how far it is, and gives it once it is there."""
+    monkeypatch.setattr(tasks.compute, "delay", lambda pk: None)
     made.unblind(worked.study)
-    response = researcher_client.get(reverse("results-export", args=[worked.study.pk]))
+    address = reverse("results-export", args=[worked.study.pk])
+    response = researcher_client.get(address)
+    row = Computation.objects.get(what="export")
+    page = reverse("results-file", args=[worked.study.pk, row.pk])
+    assert response["Location"] == page
+    tasks.compute(row.pk)
+    assert f'href="{address}?model=' in researcher_client.get(page).content.decode()
+    row.refresh_from_db()
+    assert row.done == row.total == 3 * len(FIGURES)  # the last that it told of: pictures drawn
+    response = researcher_client.get(address)
     assert response["Content-Type"] == "application/zip"
     (tmp_path / "export.zip").write_bytes(b"".join(response.streaming_content))
     archive = zipfile.ZipFile(tmp_path / "export.zip")

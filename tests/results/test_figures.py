@@ -206,13 +206,13 @@ def test_what_was_drawn_once_is_not_drawn_again(worked: Worked, monkeypatch: pyt
     figure = roc_with_readers(results_of(worked).tests[0])
     figure.update_layout(title_text="only here")
     calls = []
-    original = rendering._drawn
+    original = rendering._by_kaleido
 
-    def counted(wanted: Any) -> list[bytes]:
+    def counted(wanted: Any, seconds: float) -> Any:
         calls.append(len(wanted))
-        return original(wanted)
+        return original(wanted, seconds)
 
-    monkeypatch.setattr(rendering, "_drawn", counted)
+    monkeypatch.setattr(rendering, "_by_kaleido", counted)
     first = rendering.draw([(figure, "svg")])
     assert rendering.draw([(figure, "svg")]) == first
     assert calls == [1]

@@ -187,7 +187,7 @@ def test_what_the_model_has_seen_in_training_is_named(worked: Worked, researcher
 def test_a_case_of_neither_side_is_refused_by_name(worked: Worked) -> None:
     image = worked.test.cases.get(number=1).images.get()
     Reference.objects.filter(image=image).update(diagnosis="seborrhoeic-keratosis")
-    with pytest.raises(ResultsError, match="case 1 has the diagnosis 'seborrhoeic-keratosis'"):
+    with pytest.raises(ResultsError, match="case 1 has the diagnosis “seborrhoeic-keratosis”"):
         study_tables(worked.study, None)
 
 

@@ -72,7 +72,7 @@ def test_a_name_belongs_to_one_model(
 ) -> None:
     jobs.register_model(path=checkpoint, name="Fold 1", created_by=researcher)
     other = write_checkpoint(tmp_path / "fold2.safetensors", seed=1)
-    with pytest.raises(ScoringError, match="Another model is called 'Fold 1'") as caught:
+    with pytest.raises(ScoringError, match="Another model is called “Fold 1”") as caught:
         jobs.register_model(path=other, name="Fold 1", created_by=researcher)
     assert caught.value.field == "name"
     assert len(stored()) == 1

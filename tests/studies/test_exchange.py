@@ -50,7 +50,8 @@ def study(administrator: User) -> Study:
             shows_advice=True,
         ),
     ]  # fmt: skip
-    arms = [ArmDraft("None"), ArmDraft("Advice", Arm.Advice.NEIGHBOURS, MODEL, wrong_per_cent=20)]
+    known = image_set(administrator, diagnoses=["melanoma", "melanocytic-naevus"])
+    arms = [ArmDraft("None"), ArmDraft("Advice", Arm.Advice.NEIGHBOURS, MODEL, 20, known)]
     drafting.save_test(third, stages=stages, arms=arms, actor=administrator)
     assert protocol.missing(made) == []
     return made
@@ -235,3 +236,13 @@ def test_a_file_that_is_too_large_is_refused(administrator: User, monkeypatch: p
 
 def test_a_model_is_not_looked_for_where_nobody_says_which_there_are(study: Study, administrator: User) -> None:
     assert exchange.import_study(content(study), actor=administrator).tests.count() == 2
+
+
+def test_a_protocol_of_before_neighbours_had_a_set_is_read(study: Study, administrator: User) -> None:
+    document = json.loads(content(study))
+    for test in document["tests"]:
+        for arm in test["arms"]:
+            del arm["neighbours_set"]
+    made = exchange.import_study(json.dumps(document).encode(), actor=administrator, models={MODEL})
+    (sentence,) = protocol.missing(made)
+    assert "choose the image set they come from" in sentence

@@ -59,13 +59,13 @@ def test_esteva_takes_the_paper_s_size_where_there_are_so_many(study: Study) -> 
     assert test.cases.count() == 111
 
 
-def two_kinds_of_each_lesion(user: User) -> ImageSet:
+def two_kinds_of_each_lesion(user: User, lesions: int = 6) -> ImageSet:
     """Each lesion by dermoscopy and as a close-up, of patients whose age is known."""
-    images = image_set(user, diagnoses=["melanoma", "melanocytic-naevus"] * 6)
+    images = image_set(user, diagnoses=["melanoma", "melanocytic-naevus"] * lesions)
     for number, image in enumerate(images.images.order_by("pk")):
-        kind = Modality.DERMOSCOPY if number < 6 else Modality.CLINICAL
+        kind = Modality.DERMOSCOPY if number < lesions else Modality.CLINICAL
         Image.objects.filter(pk=image.pk).update(modality=kind, age=40)
-        Reference.objects.filter(image=image).update(lesion_id=f"L{number % 6}", patient_id="")
+        Reference.objects.filter(image=image).update(lesion_id=f"L{number % lesions}", patient_id="")
     return images
 
 

@@ -106,6 +106,13 @@ def asks(*questions: QuestionDraft) -> dict[str, Any]:
         ),
         (
             {
+                "stages": [StageDraft([BIOPSY]), ADVICE],
+                "arms": [ArmDraft("Alike", Arm.Advice.NEIGHBOURS, MODEL)],
+            },
+            "The arm “Alike” shows similar images: choose the image set they come from",
+        ),
+        (
+            {
                 "cases_read": "batches", "cases_per_reading": 5, "arms_design": "crossover",
                 "arms": [WITHOUT, replace(WITHOUT, title="Other")],
             },
@@ -279,11 +286,27 @@ def test_a_requirement_is_an_earlier_test_with_a_pass_mark(administrator: User, 
 def test_a_model_that_is_not_registered_is_named(test: Test) -> None:
     save(test, stages=[StageDraft([BIOPSY]), ADVICE], arms=[WITH])
     assert protocol.missing(test.study) == []
-    (no_advice_yet,) = protocol.missing(test.study, models={MODEL})
-    assert "Advice can be planned but not be shown" in no_advice_yet
-    sentence, again = protocol.missing(test.study, models={"cd" * 32})
-    assert again == no_advice_yet
+    assert protocol.missing(test.study, models={MODEL}) == []
+    (sentence,) = protocol.missing(test.study, models={"cd" * 32})
     assert MODEL in sentence
     assert "“With”" in sentence
     with pytest.raises(StudiesError, match="not registered"):
         protocol.open_study(test.study, actor=test.study.created_by, models=set())
+
+
+def test_similar_images_come_from_a_set_that_no_reader_is_asked_about(test: Test) -> None:
+    alike = ArmDraft("Alike", Arm.Advice.NEIGHBOURS, MODEL, neighbours_set=test.image_set)
+    save(test, stages=[StageDraft([BIOPSY]), ADVICE], arms=[alike])
+    (sentence,) = protocol.missing(test.study)
+    assert "asks readers about images of the same set" in sentence
+    with pytest.raises(StudiesError, match="“Yes” shows no similar images"):
+        save(test, arms=[replace(alike, title="Yes", advice=Arm.Advice.CLASSES)])
+
+
+def test_what_advice_still_lacks_is_said_by_whoever_knows(test: Test) -> None:
+    def lacks(asked: Test) -> list[str]:
+        return [f"nothing was made for {asked.title}"]
+
+    assert protocol.missing(test.study, advice=lacks) == ["Test 1: nothing was made for Test 1"]
+    with pytest.raises(StudiesError, match="nothing was made"):
+        protocol.open_study(test.study, actor=test.study.created_by, advice=lacks)

@@ -81,6 +81,9 @@ def drawn_test(size: Size, *, seed: int = 0) -> TestTable:
             practice=_labels(PRACTICE, size.readers, rng),
             certification=_labels(("board-certified", "not certified"), size.readers, rng),
             specialties=_labels(("dermatology", "general practice", "surgery"), size.readers, rng),
+            training=_labels(("none", "course", "certificate"), size.readers, rng),
+            countries=_labels(("AT", "DE", "US"), size.readers, rng),
+            devices=_labels(("tablet", "laptop"), size.readers, rng),
         ),
     )  # fmt: skip
 

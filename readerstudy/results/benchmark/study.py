@@ -2,13 +2,15 @@
 
 from typing import Any
 
+from readerstudy.readings.models import Reading
 from readerstudy.results import computing
 from readerstudy.results.analysis import analyse, analyse_tests
 from readerstudy.results.benchmark.drawn import Size, drawn_test
 from readerstudy.results.benchmark.measuring import Say, peak_megabytes, timed
 from readerstudy.results.primary.numbers import primary_analysis
 from readerstudy.results.supplement.numbers import parts_of, supplement
-from readerstudy.results.tables import study_tables
+from readerstudy.results.tables import images_to_score, study_tables
+from readerstudy.results.tables.packed import keep_ended
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies import presets
 from readerstudy.studies.models import Study
@@ -30,12 +32,18 @@ def from_arrays(say: Say, size: Size, *, seed: int) -> None:
     say(f"  every number {first + second + third:.2f} s, peak {peak_megabytes():.0f} MB")
 
 
+def prepare(say: Say) -> None:
+    """What a worker does once for each reading as it ends, and a page when the study's images are given to a model."""
+    study = Study.objects.get()
+    readings = Reading.objects.filter(test__study=study)
+    timed(say, "a worker keeps the answers of ended readings", lambda: keep_ended(readings))
+    timed(say, "the full set is found, for scoring", lambda: images_to_score(study))
+
+
 def from_database(say: Say) -> None:
     """The same through the tables, as a worker does it, and then found again. For a database with one study."""
     study, model = Study.objects.get(), ModelVersion.objects.get()
     say("The same study from a database")
-    _main_page(say, study, model)
-    _test_page(say, study, model)
     row = study.tests.select_related("study").get()
 
     def ask() -> Any:
@@ -43,7 +51,10 @@ def from_database(say: Say) -> None:
 
     _found, first = timed(say, "both, computed once and kept", ask)
     _found, second = timed(say, "both, found again", ask)
-    say(f"  a first look {first:.2f} s, a second {second:.2f} s, peak {peak_megabytes():.0f} MB")
+    peak = peak_megabytes()
+    _main_page(say, study, model)
+    _test_page(say, study, model)
+    say(f"  a first look {first:.2f} s, a second {second:.2f} s, peak {peak:.0f} MB")
 
 
 def _main_page(say: Say, study: Study, model: ModelVersion) -> None:

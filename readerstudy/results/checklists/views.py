@@ -12,6 +12,7 @@ from readerstudy.results.checklists.facts import Known
 from readerstudy.results.checklists.lists import GUIDELINES, VERIFIED, checklist_sheet, filled, markdown
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.methods import protocol_document
+from readerstudy.results.responding import file_response
 from readerstudy.results.tables import study_tables
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study
@@ -49,10 +50,7 @@ def checklist(request: HttpRequest, pk: int, checklist: str, fmt: str) -> HttpRe
         raise Http404
     rows = filled(guideline, _known(study, model_version_for(request.GET.get("model"), study)))
     content = checklist_sheet(guideline, rows).to_csv() if fmt == "csv" else markdown(guideline, rows, study.title)
-    response = HttpResponse(content, content_type=TYPES[fmt])
-    response["Content-Disposition"] = f'attachment; filename="study-{pk}-{guideline.key}.{fmt}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return file_response(content, TYPES[fmt], f"study-{pk}-{guideline.key}.{fmt}")
 
 
 def _known(study: Study, model_version: ModelVersion | None) -> Known:

@@ -134,7 +134,7 @@ def _canvas(figure: go.Figure, height: float, key: int) -> None:
         margin={"l": 0, "r": 0, "t": 0, "b": key, "pad": 0, "autoexpand": False},
         xaxis={**hidden, "range": [0, WIDTH]}, yaxis={**hidden, "range": [height, 0]}, showlegend=key > 0,
         font={"family": FONT, "size": FONT_SIZE, "color": BLACK}, paper_bgcolor="white", plot_bgcolor="white",
-        hoverlabel={"font": {"family": FONT}}, hovermode="closest", meta={"shape": "fixed"},
+        hoverlabel={"font": {"family": FONT}}, hovermode="closest", meta={"shape": "drawing"},
         legend={
             "x": 0, "xanchor": "left", "xref": "container", "y": 0, "yref": "container", "yanchor": "bottom",
             "itemsizing": "trace", "itemclick": False, "itemdoubleclick": False, "bgcolor": "rgba(0,0,0,0)",

@@ -4,17 +4,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 
 from readerstudy.accounts.models import User
 from readerstudy.images.truth import taxonomy
-from readerstudy.results.analysis import TestResult
 from readerstudy.results.arrays import CaseTable
 from readerstudy.results.explained import words
 from readerstudy.results.explained.figures import Pair, layout_figure, saliency_plate
-from readerstudy.results.explained.layouts import laid_out
-from readerstudy.results.explained.numbers import Embedding, embedding, first_of_each, groups_of
+from readerstudy.results.explained.numbers import Embedding, first_of_each, groups_of
 from readerstudy.results.explained.shown import Shown, shown_cases
+from readerstudy.results.explained.words import Titled
 from readerstudy.results.rendering import figure_data
 from readerstudy.results.tables.explained import MapRow, features_of, maps_of, pictures_of, shown_images, square
 from readerstudy.scoring.jobs import request_run
@@ -26,19 +26,20 @@ KINDS = (ScoringRun.Kind.FEATURES, ScoringRun.Kind.SALIENCY)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Explained:
-    """What a model has made of a test's cases; ``embedding`` is None for fewer than four cases with features."""
+    """What a model has made of a test's cases, ``n_features`` of which have features; ``embedding`` is None for fewer
+    than four of these, and while a worker computes it."""
 
-    test: TestResult
+    test: Titled
     cases: CaseTable
     model: ModelVersion
     embedding: Embedding | None
+    n_features: int
     maps: dict[int, MapRow]
 
     @property
     def n_missing(self) -> int:
         """Cases that lack features or a map."""
-        placed = self.embedding.n if self.embedding is not None else 0
-        return self.cases.n - min(placed, len(self.maps))
+        return self.cases.n - min(self.n_features, len(self.maps))
 
     def shown(self, most: int | None = None) -> list[Shown]:
         """The cases with a map: all of them, or the ``most`` that a plate has room for."""
@@ -71,10 +72,11 @@ class Plate:
         return figure_data(self.figure)
 
 
-def explained(test: TestResult, cases: CaseTable, model: ModelVersion) -> Explained:
-    """What is there of a test, read and laid out."""
-    laid = embedding(cases, taxonomy(), features_of(model, cases), lay_out=laid_out)
-    return Explained(test, cases, model, laid, maps_of(model, cases))
+def explained(test: Titled, cases: CaseTable, model: ModelVersion, laid: Embedding | None) -> Explained:
+    """What is there of a test, read."""
+    features = features_of(model, cases)
+    n_features = int(np.isfinite(features).all(axis=1).sum()) if features.shape[1] else 0
+    return Explained(test, cases, model, laid, n_features, maps_of(model, cases))
 
 
 def plates(found: Explained, most_maps: int) -> Iterator[Plate]:

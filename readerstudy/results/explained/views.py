@@ -11,13 +11,15 @@ from django.views.decorators.http import require_POST, require_safe
 
 from readerstudy.accounts.access import researcher_required, signed_in
 from readerstudy.accounts.refusals import explained as refusals_explained
+from readerstudy.results import waiting
 from readerstudy.results.access import model_version_for, numbers_of_test
-from readerstudy.results.analysis import analyse
+from readerstudy.results.computing import StillComputing, layout_of
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.explained import page
-from readerstudy.results.explained.numbers import MOST_MAPS
+from readerstudy.results.explained.numbers import MOST_MAPS, Embedding
+from readerstudy.results.explained.words import Named
 from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
-from readerstudy.results.tables import study_tables
+from readerstudy.results.responding import file_response
 from readerstudy.results.tables.cases import case_table
 from readerstudy.results.tables.explained import maps_of
 from readerstudy.scoring.errors import ScoringError
@@ -37,7 +39,11 @@ def explained_page(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
     context: dict[str, Any] = {"study": row.study, "test": row, "model_version": model_version, "section": "studies"}
     if model_version is None:
         return render(request, "results/explained.html", context)
-    found = _explained(row, model_version)
+    try:
+        laid = layout_of(row, model_version, by=signed_in(request))
+    except StillComputing as still:  # the maps need not wait for it
+        laid, context = None, context | waiting.shown(still.computation)
+    found = _explained(row, model_version, laid)
     shown = found.shown()
     context |= {
         "n_missing": found.n_missing,
@@ -78,15 +84,13 @@ def explained_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, f
     row, model_version = _asked(request, pk, test_pk)
     if model_version is None:
         raise Http404
-    for plate in page.plates(_explained(row, model_version), MOST_MAPS):
+    laid = layout_of(row, model_version, by=signed_in(request)) if figure == "layout" else None
+    for plate in page.plates(_explained(row, model_version, laid), MOST_MAPS):
         if plate.name == figure:
             content = figure_file(plate.figure, fmt, title=plate.title, text=plate.caption)
-            response = HttpResponse(content, content_type=MEDIA_TYPES[fmt])
-            disposition = "inline" if "inline" in request.GET and fmt != "html" else "attachment"
+            shown = "inline" in request.GET and fmt != "html"
             name = f"study-{pk}-test-{row.position}-{figure}.{fmt}"
-            response["Content-Disposition"] = f'{disposition}; filename="{name}"'
-            response["X-Content-Type-Options"] = "nosniff"
-            return response
+            return file_response(content, MEDIA_TYPES[fmt], name, shown=shown)
     raise Http404
 
 
@@ -114,6 +118,5 @@ def _asked(request: HttpRequest, pk: int, test_pk: int) -> tuple[Test, ModelVers
     return row, model_version_for(request.GET.get("model") or request.POST.get("model"), row.study)
 
 
-def _explained(row: Test, model_version: ModelVersion) -> page.Explained:
-    tables = study_tables(row.study, model_version, only_test=row.pk)
-    return page.explained(analyse(tables).tests[0], tables.tests[0].cases, model_version)
+def _explained(row: Test, model_version: ModelVersion, laid: Embedding | None) -> page.Explained:
+    return page.explained(Named(row.title, row.image_set.notice), case_table(row), model_version, laid)

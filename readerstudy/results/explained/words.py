@@ -1,9 +1,11 @@
 """Captions and alternative texts of the layout and of the saliency plate, made of the numbers."""
 
+from dataclasses import dataclass
+from typing import Protocol
+
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from readerstudy.results.analysis import TestResult
 from readerstudy.results.captions import number
 from readerstudy.results.explained.numbers import Embedding
 from readerstudy.results.explained.shown import Shown
@@ -14,7 +16,25 @@ TITLES = {
 }
 
 
-def layout_caption(test: TestResult, found: Embedding, model: str) -> str:
+class Titled(Protocol):
+    """A test, as far as its captions name it."""
+
+    @property
+    def title(self) -> str: ...
+
+    @property
+    def notice(self) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """Such a test without its numbers."""
+
+    title: str
+    notice: str
+
+
+def layout_caption(test: Titled, found: Embedding, model: str) -> str:
     """What the layout shows, n and method."""
     counts = ", ".join(
         _("%(name)s %(n)d") % {"name": name, "n": int((found.group == group).sum())}
@@ -33,7 +53,7 @@ def layout_caption(test: TestResult, found: Embedding, model: str) -> str:
     return " ".join([*words, test.notice] if test.notice else words)
 
 
-def saliency_caption(test: TestResult, shown: list[Shown], model: str) -> str:
+def saliency_caption(test: Titled, shown: list[Shown], model: str) -> str:
     """What the plate shows, and how its cases were chosen."""
     words = [
         _("%(title)s: each picture beside its saliency map, the L1 norm over the colours of the gradient of −log P at the input of “%(model)s”, P being the probability of its most probable class; brighter pixels would change it most. Each map has a scale of its own.")  # noqa: E501

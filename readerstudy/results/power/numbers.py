@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from django.utils.translation import gettext as _
 
 from readerstudy.results.arrays import TestTable
 from readerstudy.results.errors import ResultsError
@@ -62,13 +63,14 @@ def pilot_of(table: TestTable, plan: Plan) -> Pilot:
 
     Raises: ResultsError where the test has no model's scores or fewer than two readers who answered every case.
     """
-    title = f"“{table.title}”"
     if table.model is None or table.model.problem or np.isnan(table.model.case_scores).any():
-        raise ResultsError(f"{title} is no pilot: not every case has a score of the model.")
+        why = _("“%(title)s” is no pilot: not every case has a score of the model.")
+        raise ResultsError(why % {"title": table.title})
     said = table.questions[0].decisions if table.questions else np.empty((0, table.cases.n))
     said = said[~np.isnan(said).any(axis=1)]
     if len(said) < 2:
-        raise ResultsError(f"{title} is no pilot: {len(said)} readers answered every case, 2 are needed.")
+        why = _("“%(title)s” is no pilot: %(n)d readers answered every case, 2 are needed.")
+        raise ResultsError(why % {"title": table.title, "n": len(said)})
     truth, scores = table.cases.truth, table.model.case_scores
     threshold = plan.threshold
     if threshold is None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from readerstudy.results.arrays import Floats, Ints, TestTable
 from readerstudy.results.primary.guardrails import of_family, of_model, of_plan, of_readers, of_sizes
-from readerstudy.results.primary.roles import PRIMARY
+from readerstudy.results.primary.roles import role_of_primary
 from readerstudy.results.stats import (
     Estimate,
     adjust_p,
@@ -99,7 +99,7 @@ def primary_analysis(plan: Plan | None, tests: Sequence[TestTable]) -> PrimaryAn
     overall = ""
     if plan.multiplicity == planned.ALL_TESTS and decided:
         overall = SHOWN if all(test.decision == SHOWN for test in decided) else NOT_SHOWN
-    return PrimaryAnalysis(PRIMARY, plan, decided, overall, of_family(plan, decided))
+    return PrimaryAnalysis(role_of_primary(plan), plan, decided, overall, of_family(plan, decided))
 
 
 def corrected(p: Sequence[float], rule: str) -> list[float]:

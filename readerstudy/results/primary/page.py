@@ -4,9 +4,11 @@ from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
 
+from readerstudy.results.captions import capitalised
 from readerstudy.results.primary import words
 from readerstudy.results.primary.numbers import PlannedTest, PrimaryAnalysis
 from readerstudy.studies import wording
+from readerstudy.studies.plan import PRIMARY_ANALYSIS
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +21,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Primary:
-    """The section, finished. ``terms`` is the plan: (what, how)."""
+    """The section, finished. ``terms`` is the plan: (what, how); ``amended``: that the analysis was changed after the
+    opening, empty where it was not."""
 
     endpoint: str
+    amended: str
     verdicts: tuple[str, ...]
     overall: str
     level: str
@@ -38,8 +42,10 @@ def panel(primary: PrimaryAnalysis | None) -> Primary | None:
     if primary is None:
         return None
     plan = primary.plan
+    came = plan.amendment_of(PRIMARY_ANALYSIS)
     return Primary(
-        endpoint=words.capitalised(wording.endpoint(plan)) + ".",
+        endpoint=capitalised(wording.endpoint(plan)) + ".",
+        amended=wording.changed(came.amendment, came.date) if came else "",
         verdicts=tuple(words.verdict(primary, test) for test in primary.tests),
         overall=words.overall(primary),
         level=wording.number(100 * (1 - plan.alpha)),

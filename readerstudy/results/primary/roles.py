@@ -1,9 +1,10 @@
 """What a number is in its study: the primary endpoint, a secondary one named in the plan, or exploratory."""
 
-from readerstudy.studies.plan import SECONDARY, Plan
+from readerstudy.studies.plan import PRIMARY_ANALYSIS, SECONDARY, Amended, Plan
 
 PRIMARY, NAMED, EXPLORATORY = "primary endpoint", "secondary", "exploratory"
 OTHER_QUESTIONS = "other questions"
+STAGES_AND_ARMS = "stages and arms"
 QUANTITIES = tuple(name for name in SECONDARY if name != OTHER_QUESTIONS)
 
 
@@ -12,10 +13,29 @@ def roles_of(plan: Plan | None, *, first_question: bool = True) -> dict[str, str
 
     A question after a test's first is secondary, as a whole, where the plan names the other questions.
     """
-    named = plan.secondary if plan is not None else ()
     if first_question:
-        return {name: NAMED if name in named else EXPLORATORY for name in QUANTITIES}
-    return dict.fromkeys(QUANTITIES, NAMED if OTHER_QUESTIONS in named else EXPLORATORY)
+        return {name: _role(plan, name) for name in QUANTITIES}
+    return dict.fromkeys(QUANTITIES, _role(plan, OTHER_QUESTIONS))
+
+
+def _role(plan: Plan | None, name: str) -> str:
+    if plan is None or name not in plan.secondary:
+        return EXPLORATORY
+    return _since(NAMED, "added", plan.amendment_of(name))
+
+
+def role_of_primary(plan: Plan) -> str:
+    """That of the primary analysis, which an amendment may have changed."""
+    return _since(PRIMARY, "changed", plan.amendment_of(PRIMARY_ANALYSIS))
+
+
+def _since(role: str, how: str, came: Amended | None) -> str:
+    return role if came is None else f"{role}, {how} by amendment {came.amendment} on {came.date}"
+
+
+def kind_of(role: str) -> str:
+    """A role without the amendment that it came with."""
+    return role.partition(", ")[0]
 
 
 def role_of_model(plan: Plan | None) -> str:

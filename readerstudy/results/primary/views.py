@@ -9,6 +9,7 @@ from readerstudy.results.access import model_version_for, study_with_numbers
 from readerstudy.results.computing import results_of
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.primary.sheet import primary_sheet
+from readerstudy.results.responding import file_response
 
 
 @researcher_required
@@ -24,7 +25,4 @@ def primary_table(request: HttpRequest, pk: int, fmt: str) -> HttpResponse:
     content, media_type = (
         (sheet.to_csv(), "text/csv; charset=utf-8") if fmt == "csv" else (sheet.to_json(), "application/json")
     )
-    response = HttpResponse(content, content_type=media_type)
-    response["Content-Disposition"] = f'attachment; filename="study-{pk}-primary.{fmt}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    return file_response(content, media_type, f"study-{pk}-primary.{fmt}")

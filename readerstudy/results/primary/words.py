@@ -1,26 +1,14 @@
 """The primary result in words: for the page, the methods paragraph and the figures' captions."""
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
-from readerstudy.results.captions import interval, number
+from readerstudy.results.captions import capitalised, interval, number
 from readerstudy.results.primary.numbers import NOT_SHOWN, REVERSED, SHOWN, UNDEFINED, PlannedTest, PrimaryAnalysis
-from readerstudy.results.primary.roles import EXPLORATORY, NAMED, PRIMARY
 from readerstudy.studies import plan as planned
 from readerstudy.studies import wording
 from readerstudy.studies.models import AnalysisPlan
 from readerstudy.studies.plan import Plan
-
-ROLES = {
-    PRIMARY: gettext_lazy("primary endpoint"),
-    NAMED: gettext_lazy("secondary"),
-    EXPLORATORY: gettext_lazy("exploratory"),
-}
-
-
-def role(name: str) -> str:
-    """A role as the page shows it; empty where there is none."""
-    return str(ROLES[name]) if name else ""
 
 
 def decision(plan: Plan, found: str) -> str:
@@ -109,11 +97,8 @@ def rule(primary: PrimaryAnalysis) -> str:
     correction = ngettext(
         "%(rule)s, over %(n)d test.", "%(rule)s, over %(n)d tests.", n
     ) % {"rule": capitalised(str(AnalysisPlan.Multiplicity(plan.multiplicity).label)), "n": n}  # fmt: skip
-    return f"{sentence} {correction} {_('The intervals are not adjusted.')}"
-
-
-def capitalised(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    unadjusted = _("The intervals are not adjusted.")
+    return f"{sentence} {correction} {unadjusted}"
 
 
 def planned_sentences(plan: Plan | None) -> list[str]:
@@ -142,8 +127,9 @@ def planned_sentences(plan: Plan | None) -> list[str]:
                 "average": AnalysisPlan.Average(plan.average).label,
             },
         ]
-    named = [str(wording.SECONDARY[name]) for name in plan.secondary if name in wording.SECONDARY]
-    if named:
+    if amended := wording.primary_amended(plan):
+        sentences.append(f"{capitalised(amended)}.")
+    if named := wording.secondary(plan):
         sentences.append(_("Secondary: %(named)s. Everything else is exploratory.") % {"named": "; ".join(named)})
     else:
         sentences.append(_("Everything else is exploratory."))

@@ -19,7 +19,7 @@ from readerstudy.results.sheets.raw import (
 )
 from readerstudy.results.sheets.sheet import DANGEROUS, Sheet, dictionary
 
-__all__ = ["DANGEROUS", "DETAILED", "SHEETS", "Sheet", "classes", "dictionary", "taxonomy"]
+__all__ = ["DANGEROUS", "DETAILED", "LONG_FORM", "SHEETS", "Sheet", "classes", "dictionary", "taxonomy"]
 
 SHEETS: dict[str, Callable[[TestResult, TestTable], Sheet]] = {
     "readers": readers,
@@ -34,6 +34,5 @@ SHEETS: dict[str, Callable[[TestResult, TestTable], Sheet]] = {
     "probabilities": probabilities,
     "flow": flow,
 }
-DETAILED = frozenset(
-    {"answers", "responses", "attributes", "full-set", "probabilities", "flow"}
-)  # these need study_tables(..., detailed=True)
+DETAILED = frozenset({"answers", "attributes", "full-set", "probabilities", "flow"})  # study_tables(..., detailed=True)
+LONG_FORM = frozenset({"responses"})  # study_tables(..., long_form=True)

@@ -54,7 +54,11 @@ def readers(test: TestResult, table: TestTable) -> Sheet:
     return Sheet("readers", (*columns, ("note", "what is undefined, left out or fragile"), ROLE), tuple(rows))
 
 
-ROLE = ("role", "what the number is in the study's plan: secondary or exploratory; the primary one: primary.csv")
+ROLE = (
+    "role",
+    "what the number is in the study's plan: secondary (with the amendment that added it) or exploratory"
+    "; the primary one: primary.csv",
+)
 _QUANTITY = (("quantity", "what is estimated"), ("value", "the estimate"))
 _LIMITS = (
     ("low", "lower confidence limit"), ("high", "upper confidence limit"), ("level", "confidence level"),

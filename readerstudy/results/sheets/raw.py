@@ -96,7 +96,7 @@ def answers(test: TestResult, table: TestTable) -> Sheet:
 def responses(test: TestResult, table: TestTable) -> Sheet:
     """Everything that was answered, of every kind, arm, stage and revision: also what counts in no accuracy."""
     if table.responses is None:
-        raise ValueError("the responses were not read: study_tables(..., detailed=True)")
+        raise ValueError("the responses were not read: study_tables(..., long_form=True)")
     return Sheet("responses", tuple((name, what) for name, what, _where in COLUMNS), table.responses)
 
 
@@ -132,7 +132,7 @@ def attributes(test: TestResult, table: TestTable) -> Sheet:
     ]
     columns = (
         ("of", "case or reader"), ("name", "number of the case, or the reader's code"),
-        ("attribute", "of a case: sexes, ages, sites, skin_types; of a reader: practice, certification, specialties"),
+        ("attribute", f"of a case: {', '.join(CASE_ATTRIBUTES)}; of a reader: {', '.join(READER_ATTRIBUTES)}"),
         ("value", "as recorded, ages and years in bands; what is not known has no row"),
     )  # fmt: skip
     return Sheet("attributes", columns, tuple(rows))

@@ -58,7 +58,7 @@ def accuracies(
         binary_decisions(cells, "ratings")
         used &= actual == (metric == "sensitivity")
     actual, cells = actual[used], cells[:, :, used]
-    rows = cells.reshape(-1, actual.size)
+    rows = cells.reshape(cells.shape[0] * cells.shape[1], actual.size)  # also where no case is left
     if callable(metric):
         theta, matrix = _by_deletion(actual, rows, metric)
     elif metric == "auc":
@@ -72,8 +72,10 @@ def accuracies(
 
 
 def jackknife_covariance(deleted: Floats) -> Floats:
-    """Covariance from leave-one-case-out values (N, c): (N - 1) / N times their centred cross-product."""
+    """Covariance from leave-one-case-out values (N, c): (N - 1) / N times their centred cross-product; NaN of none."""
     n = len(deleted)
+    if n == 0:
+        return np.full((deleted.shape[1],) * 2, np.nan)
     centred = deleted - deleted.mean(axis=0)
     return (n - 1) / n * centred.T @ centred
 

@@ -313,7 +313,9 @@ def _notes(
     left_out = result.n_partial + result.n_none
     if left_out:
         notes.append(
-            f"{left_out} readers who have not answered every case are left out of this page "
-            f"({result.n_missing} answers of readers who have begun are missing)."
+            f"{left_out} {'reader who has' if left_out == 1 else 'readers who have'} not answered every case "
+            f"{'is' if left_out == 1 else 'are'} left out of this page "
+            f"({result.n_missing} {'answer' if result.n_missing == 1 else 'answers'} of readers who have begun "
+            f"{'is' if result.n_missing == 1 else 'are'} missing)."
         )
     return tuple(notes)

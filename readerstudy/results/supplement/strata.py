@@ -37,6 +37,9 @@ def strata(table: TestTable, said: Floats, chosen: Sequence[int], scores: Floats
             ("years of practice", known.practice),
             ("board certification", known.certification),
             ("specialty", known.specialties),
+            ("training in dermoscopy", known.training),
+            ("country", known.countries),
+            ("device", known.devices),
         ]
     found = []
     for attribute, labels in of_cases:

@@ -14,6 +14,7 @@ from readerstudy.results.analysis import QuestionResult, TestResult
 from readerstudy.results.computing import StillComputing, results_of, supplement_of
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
+from readerstudy.results.responding import file_response
 from readerstudy.results.stats import StandaloneTest, StandaloneVsReaders
 from readerstudy.results.supplement import page
 from readerstudy.results.supplement.numbers import Supplement
@@ -80,12 +81,8 @@ def test_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, fmt: s
     if drawn is None:
         raise Http404
     content = figure_file(drawn, fmt, title=str(TITLES[figure]), text=caption(figure, test, numbers))
-    response = HttpResponse(content, content_type=MEDIA_TYPES[fmt])
-    disposition = "inline" if "inline" in request.GET and fmt != "html" else "attachment"
-    name = f"study-{pk}-test-{test.position}-{figure}.{fmt}"
-    response["Content-Disposition"] = f'{disposition}; filename="{name}"'
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
+    shown = "inline" in request.GET and fmt != "html"
+    return file_response(content, MEDIA_TYPES[fmt], f"study-{pk}-test-{test.position}-{figure}.{fmt}", shown=shown)
 
 
 def _asked(

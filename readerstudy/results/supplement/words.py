@@ -6,8 +6,9 @@ from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 
 from readerstudy.results.analysis import TestResult
-from readerstudy.results.captions import estimate, number
-from readerstudy.results.primary.roles import NAMED, role_of_figure
+from readerstudy.results.captions import capitalised, estimate, number
+from readerstudy.results.captions import role as role_in_words
+from readerstudy.results.primary.roles import role_of_figure
 from readerstudy.results.stats import StandaloneTest
 from readerstudy.results.supplement.confusions import Confusions
 from readerstudy.results.supplement.flow import Flow, FlowStep
@@ -56,7 +57,7 @@ def caption(figure: str, test: TestResult, numbers: Supplement) -> str:
     role = role_of_figure(numbers.roles, figure)
     if not words or not role:
         return words
-    return f"{words} {_('Secondary.') if role == NAMED else _('Exploratory.')}"
+    return f"{words} {capitalised(role_in_words(role))}."
 
 
 def alternative_text(figure: str, test: TestResult, numbers: Supplement) -> str:
@@ -233,7 +234,7 @@ def _decision(test: TestResult, numbers: Supplement) -> list[str]:
         return []
     words = [
         _("Rows: the reference diagnosis, %(positive)s being right for a positive case and %(negative)s for a negative one; columns: the answer; each row adds up to 1.")  # noqa: E501
-        % {"positive": f"“{found.names[0]}”", "negative": f"“{found.names[1]}”"},
+        % {"positive": _("“%s”") % found.names[0], "negative": _("“%s”") % found.names[1]},
         *_accuracies(found),
     ]  # fmt: skip
     if found.model is not None:

@@ -23,7 +23,9 @@ def attributes(test: Test, cases: CaseTable, readers: Mapping[int, str]) -> Attr
         row[0]: row[1:]
         for row in Profile.objects.filter(reader__in=list(readers))
         .order_by("pk")
-        .values_list("reader_id", "years_of_practice", "board_certified", "specialty")
+        .values_list(
+            "reader_id", "years_of_practice", "board_certified", "specialty", "dermoscopy_training", "country", "device"
+        )
     }
     of_readers = [newest.get(reader) for reader in readers]
     return Attributes(
@@ -34,6 +36,9 @@ def attributes(test: Test, cases: CaseTable, readers: Mapping[int, str]) -> Attr
         practice=tuple(_band(row[0], PRACTICE_BANDS) if row else None for row in of_readers),
         certification=tuple(("board-certified" if row[1] else "not certified") if row else None for row in of_readers),
         specialties=tuple(row[2] if row else None for row in of_readers),
+        training=tuple((row[3] or None) if row else None for row in of_readers),
+        countries=tuple((row[4] or None) if row else None for row in of_readers),
+        devices=tuple((row[5] or None) if row else None for row in of_readers),
     )
 
 

@@ -1,6 +1,7 @@
 """The cases of a test as they were drawn, with their truth."""
 
 import numpy as np
+from django.utils.translation import gettext as _
 
 from readerstudy.results.arrays import CaseTable
 from readerstudy.results.errors import ResultsError
@@ -32,7 +33,8 @@ def case_table(test: Test) -> CaseTable:
         if index.setdefault(case, len(index)) == len(truth):
             truth.append(value)
         elif truth[index[case]] != value:
-            raise ResultsError(f"{test.title}: case {number} has positive and negative pictures; it can be only one.")
+            why = _("%(title)s: case %(number)d has positive and negative pictures; it can be only one.")
+            raise ResultsError(why % {"title": test.title, "number": number})
     first = {row[0]: row for row in reversed(rows)}
     firsts = [first[case] for case in index]
     return CaseTable(
@@ -53,11 +55,13 @@ def sides_of(test: Test) -> tuple[set[str], set[str]]:
     try:
         return diagnoses_under(test.positive_nodes), diagnoses_under(test.negative_nodes)
     except StudiesError as error:
-        raise ResultsError(f"{test.title}: {error} Is the installation's taxonomy another one now?") from error
+        asks = _("Is the installation's taxonomy another one now?")
+        raise ResultsError(f"{test.title}: {error} {asks}") from error
 
 
 def _no_side(test: Test, number: int, diagnosis: str | None) -> str:
     if diagnosis is None:
-        return f"{test.title}: case {number} has no reference diagnosis."
+        return _("%(title)s: case %(number)d has no reference diagnosis.") % {"title": test.title, "number": number}
     sides = ", ".join([*test.positive_nodes, *test.negative_nodes])
-    return f"{test.title}: case {number} has the diagnosis {diagnosis!r}, which lies under none of {sides}."
+    says = _("%(title)s: case %(number)d has the diagnosis “%(diagnosis)s”, which lies under none of %(sides)s.")
+    return says % {"title": test.title, "number": number, "diagnosis": diagnosis, "sides": sides}

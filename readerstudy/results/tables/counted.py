@@ -3,8 +3,8 @@
 Counted are the decisions of two sides (classes of which each has a side among them) on the cases of the test itself:
 no practice case, no attention check, no hidden repeat. Of several batches of one reader all count. In a test of several
 arms only what was asked before any advice is counted, as it is the same in every arm; of a crossover only its first
-part, in which the cases are new to the reader. What was answered with advice, arm by arm, is in the long form. In a
-test of one arm the answers before and after advice are questions of their own, and both are counted.
+part, in which the cases are new to the reader. What was answered with advice, arm by arm, is in `conditions` and in the
+long form. In a test of one arm the answers before and after advice are questions of their own, and both are counted.
 """
 
 from collections.abc import Sequence
@@ -46,7 +46,8 @@ def still_said(test: Test, questions: Sequence[Question], rows: NDArray) -> NDAr
     Where the last revision of a stage leaves a question out or says that the case cannot be assessed, none of its
     earlier decisions counts.
     """
-    decided = rows[rows["choice"] != 0]
+    of_sides = rows["choice"] != 0
+    decided = rows if of_sides.all() else rows[of_sides]
     if not rows.size or (test.changes == Test.Changes.NEVER and decided.size == rows.size):
         return decided
     keys = np.stack([decided["item"], decided["question"]], axis=1)

@@ -6,7 +6,7 @@ the moment it exists: of these a count (with the newest id) says it all. What ca
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import version
@@ -20,6 +20,7 @@ from readerstudy.images.truth import taxonomy
 from readerstudy.readers.models import Consent, Profile, Reader
 from readerstudy.readings.models import Answer, Reading
 from readerstudy.results.encoding import encode
+from readerstudy.results.tables.conditions import design_rows
 from readerstudy.results.tables.provenance import SOFTWARE, provenance
 from readerstudy.scoring.models import ModelVersion, Score
 from readerstudy.studies.models import CaseImage, Study, Test
@@ -38,15 +39,18 @@ class Inputs:
 
 
 def inputs(
-    study: Study, model_version: ModelVersion | None, *, what: str, test: Test | None = None, question: int = 0
-) -> Inputs:
-    """Those of ``what`` is computed of a study, or of one of its tests and questions."""
+    study: Study, model_version: ModelVersion | None, *, what: str, test: Test | None = None, question: int = 0,
+    also: Sequence[Any] = (),
+) -> Inputs:  # fmt: skip
+    """Those of ``what`` is computed of a study, or of one of its tests and questions. ``also``: plain values that it
+    depends on beside these."""
     tests = [test] if test is not None else list(study.tests.order_by("position"))
     described = [_of_test(one, model_version) for one in tests]
     content: dict[str, Any] = {
         "what": what,
         "test": test.pk if test is not None else None,
         "question": question,
+        "also": list(also),
         "code": code_sha256(),
         "provenance": encode(provenance(study, model_version)),
         "taxonomy": taxonomy().sha256,
@@ -62,6 +66,17 @@ def inputs(
     return Inputs(
         digest, sum(one["answers"][0] for one in described), sum(one["n_images"] for one in described)
     )  # fmt: skip
+
+
+def seen_by(model_version: ModelVersion | None, study: Study) -> list[Any]:
+    """How many features and saliency maps the model has made of the study's images, and the newest of its tables of
+    accuracy over folds: all only grow."""
+    if model_version is None:
+        return []
+    images = Image.objects.filter(image_set__in=study.tests.values("image_set"))
+    made = (model_version.features, model_version.saliency_maps)
+    validated = _grown(model_version.validations.all())
+    return [*(_grown(rows.filter(image__in=images)) for rows in made), validated]
 
 
 def _of_test(test: Test, model_version: ModelVersion | None) -> dict[str, Any]:
@@ -82,6 +97,7 @@ def _of_test(test: Test, model_version: ModelVersion | None) -> dict[str, Any]:
             )
         ),
         "readings": _sha256(readings.values_list("pk", "reader_id", "finished_at")),
+        "design": _sha256(design_rows(test)),
         "answers": _grown(Answer.objects.filter(question__test=test)),
         "n_images": images.count(),
         "scores": None if scores is None else _grown(scores),

@@ -1,10 +1,12 @@
 """Where a result comes from: everything that someone else needs to know to get the same numbers."""
 
+import itertools
 from importlib.metadata import version
 
 from readerstudy.images.truth import taxonomy
-from readerstudy.results.arrays import ImageSetFacts, ModelFacts, Provenance
+from readerstudy.results.arrays import AmendmentFacts, ImageSetFacts, ModelFacts, Provenance
 from readerstudy.scoring.models import ModelVersion
+from readerstudy.studies.differences import decided
 from readerstudy.studies.models import Study
 from readerstudy.studies.protocol import changed, frozen
 
@@ -22,6 +24,7 @@ def provenance(study: Study, model_version: ModelVersion | None) -> Provenance:
         seed=study.seed,
         protocol_number=protocol.number if protocol else None,
         protocol_sha256=protocol.sha256 if protocol else "",
+        amendments=_amendments(study) if protocol and protocol.number > 1 else (),
         differs=tuple(changed(study)),
         taxonomy_sha256=taxonomy().sha256,
         image_sets=tuple(
@@ -31,6 +34,17 @@ def provenance(study: Study, model_version: ModelVersion | None) -> Provenance:
         model=_model_facts(model_version) if model_version else None,
         software=tuple((package, version(package)) for package in SOFTWARE),
     )
+
+
+def _amendments(study: Study) -> tuple[AmendmentFacts, ...]:
+    versions = study.protocol_versions.order_by("number")
+    return tuple(
+        AmendmentFacts(
+            number=after.number - 1, protocol_sha256=after.sha256, at=after.created_at.isoformat(timespec="seconds"),
+            reason=after.reason, changed=tuple(decided(before.document, after.document)),
+        )
+        for before, after in itertools.pairwise(versions)
+    )  # fmt: skip
 
 
 def _model_facts(model_version: ModelVersion) -> ModelFacts:

@@ -11,12 +11,14 @@ from readerstudy.images.models import Image
 from readerstudy.images.truth import taxonomy
 from readerstudy.readers.models import Reader
 from readerstudy.results.arrays import StudyTables, TestTable
-from readerstudy.results.tables.answers import answer_table, answers_of, places, question_tables
+from readerstudy.results.tables.answers import answer_table, places, question_tables
 from readerstudy.results.tables.attributes import attributes
 from readerstudy.results.tables.cases import case_table
-from readerstudy.results.tables.counted import counted_questions, counted_readings
+from readerstudy.results.tables.conditions import condition_table
+from readerstudy.results.tables.counted import counted_questions, counted_readings, still_said
 from readerstudy.results.tables.flow import flow_counts
 from readerstudy.results.tables.model import images_of, model_table
+from readerstudy.results.tables.packed import items_and_answers
 from readerstudy.results.tables.provenance import provenance
 from readerstudy.results.tables.responses import responses
 from readerstudy.scoring.models import ModelVersion
@@ -26,13 +28,16 @@ from readerstudy.studies.protocol import frozen, plan_in_force
 
 
 def study_tables(
-    study: Study, model_version: ModelVersion | None, *, only_test: int | None = None, detailed: bool = False
-) -> StudyTables:
+    study: Study, model_version: ModelVersion | None, *, only_test: int | None = None, detailed: bool = False,
+    long_form: bool = False,
+) -> StudyTables:  # fmt: skip
     """The arrays of a study's tests (of the one with the id ``only_test``), with the scores of a model.
 
-    ``detailed`` adds what only an export and a test's own page need: every answer in long form, revisions and times
-    included, the names of the full set's images, the training-class probabilities of the cases, what subgroups are made
-    of, and what was left out on the way.
+    ``detailed`` adds what only an export and a test's own page need: every decision with its revisions and times, the
+    names of the full set's images, the training-class probabilities of the cases, what subgroups are made of, and what
+    was left out on the way. ``long_form`` adds everything that was answered, row by row: of a million answers it takes
+    half a minute. Of one test alone its stages and arms are left out: nothing that is
+    computed of one test needs them.
     Raises: ResultsError where a case has no reference diagnosis, or one that lies under neither side of its test.
     """
     tests = study.tests.order_by("position").select_related("image_set", "study")
@@ -43,7 +48,14 @@ def study_tables(
     return StudyTables(
         provenance=provenance(study, model_version),
         tests=tuple(
-            _test_table(test, model_version, detailed=detailed, by_attributes=by_attributes)
+            _test_table(
+                test,
+                model_version,
+                detailed=detailed,
+                long_form=long_form,
+                by_attributes=by_attributes,
+                conditions=only_test is None,
+            )
             for test in tests.prefetch_related("questions__choices")
         ),
         plan=plan,
@@ -70,11 +82,19 @@ def _images_to_score(study: Study) -> list[int]:
     found: set[int] = set()
     for test in study.tests.select_related("image_set", "study"):
         positives, negatives = images_of(test)
-        found.update(positives, negatives, test.cases.values_list("images", flat=True))
+        found.update(positives.tolist(), negatives.tolist(), test.cases.values_list("images", flat=True))
     return sorted(found)
 
 
-def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: bool, by_attributes: bool) -> TestTable:
+def _test_table(
+    test: Test,
+    model_version: ModelVersion | None,
+    *,
+    detailed: bool,
+    long_form: bool,
+    by_attributes: bool,
+    conditions: bool,
+) -> TestTable:
     cases = case_table(test)
     readers, n_withdrawn = _readers(test)
     index = {pk: i for i, pk in enumerate(readers)}
@@ -82,9 +102,10 @@ def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: boo
     ended = {reader for _pk, reader, _is_finished in begun} - {
         reader for _pk, reader, finished in begun if not finished
     }
-    where = places(test, {pk: index[reader] for pk, reader, _is_finished in begun}, cases)
     questions = counted_questions(test)
-    rows = answers_of(test, questions, timed=detailed)
+    items, said = items_and_answers(test, questions, timed=detailed)
+    where = places(items, {pk: index[reader] for pk, reader, _is_finished in begun}, cases)
+    rows = still_said(test, questions, said)
     return TestTable(
         id=test.pk,
         position=test.position,
@@ -101,8 +122,9 @@ def _test_table(test: Test, model_version: ModelVersion | None, *, detailed: boo
         model=model_table(model_version, test, cases, detailed=detailed) if model_version is not None else None,
         answers=answer_table(questions, rows, where) if detailed else None,
         attributes=attributes(test, cases, readers) if detailed or by_attributes else None,
-        responses=responses(test, readers) if detailed else None,
+        responses=responses(test, readers) if long_form else None,
         flow=flow_counts(test) if detailed else None,
+        conditions=condition_table(test, list(readers), cases) if conditions else None,
     )
 
 

@@ -3,7 +3,7 @@
 from django import template
 
 from readerstudy.results import captions
-from readerstudy.results.primary import roles, words
+from readerstudy.results.primary import roles
 from readerstudy.results.stats import Estimate
 
 register = template.Library()
@@ -23,10 +23,10 @@ def estimate(value: Estimate) -> str:
 @register.filter
 def role(name: str) -> str:
     """What a number is in the study's plan, in words."""
-    return words.role(name)
+    return captions.role(name)
 
 
 @register.filter
 def role_of(known: dict[str, str], figure: str) -> str:
     """The role of a figure of a test's own page, in words."""
-    return words.role(roles.role_of_figure(known, figure))
+    return captions.role(roles.role_of_figure(known, figure))

@@ -43,7 +43,8 @@ def table(
     attributes = None
     if certified is not None:
         labels = tuple("board-certified" if yes else "not certified" for yes in certified)
-        attributes = Attributes(nothing, nothing, nothing, nothing, (None,) * r, labels, (None,) * r)
+        unsaid = (None,) * r
+        attributes = Attributes(nothing, nothing, nothing, nothing, unsaid, labels, unsaid, unsaid, unsaid, unsaid)
     return TestTable(
         id=position, position=position, title=f"Test {position}", positive_nodes=("melanoma",),
         negative_nodes=("melanocytic-naevus",), notice="",

@@ -43,6 +43,24 @@ def test_variances_are_close_to_each_other(study, covariance):
     assert found.n_cases == 60
 
 
+@pytest.mark.parametrize("covariance", ["jackknife", "delong", "unbiased"])
+@pytest.mark.parametrize(
+    ("positive", "metric"), [(True, "auc"), (True, "specificity"), (False, "auc"), (False, "sensitivity")]
+)
+def test_without_a_case_of_the_class_it_is_undefined(study, positive, metric, covariance):
+    """No case of the class in the truth, or none that anybody read: NaN with a reason, not an error, not 0 or 1."""
+    truth, ratings = study
+    decisions = ratings if metric == "auc" else (ratings > 0.5).astype(float)
+    unread = np.where(truth == positive, decisions, NAN)
+    for labels, values in ((np.full(60, positive), decisions), (truth, unread)):
+        found = stats.mrmc(labels, values, metric=metric, covariance=covariance)
+        for mean in found.means:
+            assert math.isnan(mean.estimate.value)
+            assert mean.estimate.note == "no reader has a defined accuracy"
+        assert math.isnan(found.equality.p)
+        assert "readers left out: no defined accuracy" in found.note
+
+
 def test_one_reader_gets_no_inference_over_readers(study):
     truth, ratings = study
     found = stats.mrmc(truth, ratings[:, :1])

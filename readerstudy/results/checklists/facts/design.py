@@ -5,12 +5,15 @@ from typing import Any
 from readerstudy.results.analysis import TestResult
 from readerstudy.results.arrays import TestTable
 from readerstudy.results.checklists.facts.known import EXPORT, Known, counted, each
+from readerstudy.results.methods import amendment_sentences
 from readerstudy.results.primary.words import planned_sentences
 
 
 def design(known: Known) -> str:
     frozen = known.protocol["sha256"]
     reading = f" under a protocol frozen before the first reading (SHA-256 {frozen[:12]}…)" if frozen else ""
+    if known.results.provenance.amendments:
+        reading = " under a protocol frozen before the first reading and amended afterwards"
     return f"Images and reference standard were there before the study began; readers read prospectively{reading}."
 
 
@@ -175,10 +178,11 @@ def sample_size(known: Known) -> str:
 def protocol(known: Known) -> str:
     if not known.protocol["sha256"]:
         return ""
-    return (
+    in_force = (
         f"Protocol version {known.protocol['number']}, SHA-256 {known.protocol['sha256']} "
         f"{EXPORT.format('protocol.json')}."
     )
+    return " ".join([in_force, *amendment_sentences(known.results.provenance)])
 
 
 def export(known: Known) -> str:

@@ -13,13 +13,14 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from readerstudy.results.benchmark import proc
 from readerstudy.results.benchmark.drawn import Size
 from readerstudy.results.benchmark.rows import make_study
 from readerstudy.results.benchmark.statistics import statistics
-from readerstudy.results.benchmark.study import from_arrays, from_database
+from readerstudy.results.benchmark.study import from_arrays, from_database, prepare
 from readerstudy.studies.models import Study
 
-FILL, READ = "fill", "read"
+FILL, PREPARE, READ = "fill", "prepare", "read"
 
 
 class Command(BaseCommand):
@@ -38,8 +39,10 @@ class Command(BaseCommand):
             "--database", action="store_true",
             help="also through the real queries, on a temporary SQLite database (minutes to fill)",
         )  # fmt: skip
+        parser.add_argument("--proc", action="store_true", help="the statistics beside pROC's too (R with pROC)")
+        parser.add_argument("--statistics-only", action="store_true", help="no study")
         # What this command starts itself with, so that filling and reading have a process and a memory each.
-        parser.add_argument("--in-private-database", choices=(FILL, READ), help="internal")
+        parser.add_argument("--in-private-database", choices=(FILL, PREPARE, READ), help="internal")
 
     def handle(self, *args: Any, **options: Any) -> None:
         size = Size(**{field.name: options[field.name] for field in fields(Size)})
@@ -49,7 +52,11 @@ class Command(BaseCommand):
             self._private(options["in_private_database"], size, options["seed"])
             return
         self.say(f"{os.cpu_count()} processors; seed {options['seed']}")
-        statistics(self.say, rounds=options["rounds"], seed=options["seed"])
+        if options["proc"] and not proc.found():
+            raise CommandError("There is no Rscript with pROC here (Debian: apt-get install r-cran-proc).")
+        statistics(self.say, rounds=options["rounds"], seed=options["seed"], with_proc=options["proc"])
+        if options["statistics_only"]:
+            return
         from_arrays(self.say, size, seed=options["seed"])
         if options["database"]:
             self._with_database(size, options["seed"])
@@ -66,17 +73,20 @@ class Command(BaseCommand):
                 "READERSTUDY_DATABASE_URL": f"sqlite:///{Path(folder) / 'db.sqlite3'}",
             }  # fmt: skip
             numbers = [f"--{field.name}={getattr(size, field.name)}" for field in fields(Size)]
-            for part in (FILL, READ):
+            for part in (FILL, PREPARE, READ):
                 command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "benchmark_results", *numbers]
                 command += [f"--seed={seed}", f"--in-private-database={part}"]
                 found = subprocess.run(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603
                 self.stdout.write(found.stdout, ending="")
                 if found.returncode:
-                    raise CommandError(f"The temporary database could not be {part}ed.")
+                    raise CommandError(f"The temporary database could not be used: {part} failed.")
 
     def _private(self, part: str, size: Size, seed: int) -> None:
         if part == READ:
             from_database(self.say)
+            return
+        if part == PREPARE:
+            prepare(self.say)
             return
         call_command("migrate", verbosity=0)
         if Study.objects.exists():

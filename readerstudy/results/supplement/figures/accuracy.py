@@ -67,6 +67,7 @@ def subgroup_forest(test: TestResult, question: QuestionResult, numbers: Supplem
         trace.marker.size = 6
         trace.hovertemplate = "%{customdata}: %{x:.3f}<extra></extra>"
     layout(figure, rows=len(names), left=150, keys=len(figure.data))
+    # xgettext:no-python-format
     figure.update_xaxes(title_text=_("Value (bar: 95% interval)"), range=[-0.02, 1.02])
     texts = [html.escape(name.strip()) for name in names]
     figure.update_yaxes(
@@ -88,10 +89,11 @@ def pooled_roc(
     figure = roc_with_readers(test, question, convention=convention, titled=False)
     point = numbers.vote.point
     x, y = place(point.sensitivity.value, point.specificity.value, convention)
+    named = _("Majority")
     figure.add_scatter(
         x=[x], y=[y], mode="markers", name=_("Majority of %(n)d readers") % {"n": numbers.vote.n_readers},
         marker={"size": 13, "symbol": "star", "color": GREEN, "line": {"color": BLACK, "width": 1}},
-        hovertemplate=f"{_('Majority')}<br>%{{x:.3f}}, %{{y:.3f}}<extra></extra>", legendrank=6, cliponaxis=False,
+        hovertemplate=f"{named}<br>%{{x:.3f}}, %{{y:.3f}}<extra></extra>", legendrank=6, cliponaxis=False,
     )  # fmt: skip
     figure.update_layout(height=figure.layout.height + LINE, margin={"b": figure.layout.margin.b + LINE})
     return figure
@@ -117,6 +119,7 @@ def pace_figure(test: TestResult, question: QuestionResult, numbers: Supplement)
                              [part.upper_quartile for part in bins], BLUE),
         )  # fmt: skip
     figure.add_scatter(
+        # xgettext:no-python-format
         x=x, y=[share.value for share in right], mode="lines+markers", name=_("Right answers (bar: 95% interval)"),
         line={"color": VERMILLION, "width": 1.5}, marker={"size": 8},
         error_y=between([s.value for s in right], [s.low for s in right], [s.high for s in right], VERMILLION),

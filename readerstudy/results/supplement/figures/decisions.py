@@ -19,6 +19,7 @@ def calibration_curve(test: TestResult, question: QuestionResult, numbers: Suppl
     bins = [part for part in found.bins if part.observed.is_defined]
     observed = go.Scatter(
         x=[part.mean_predicted for part in bins], y=[part.observed.value for part in bins], mode="lines+markers",
+        # xgettext:no-python-format
         name=_("Model, by bin (bar: 95% interval)"), line={"color": BLUE, "width": 1.5}, marker={"size": 8},
         error_y={
             "type": "data", "symmetric": False, "thickness": 1.25, "width": 3, "color": BLUE,

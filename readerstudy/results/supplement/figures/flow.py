@@ -72,7 +72,7 @@ class _Drawing:
             width=WIDTH, height=height, margin={"l": 0, "r": 0, "t": 0, "b": 0, "pad": 0, "autoexpand": False},
             xaxis={**hidden, "range": [0, 1]}, yaxis={**hidden, "range": [height, 0]},
             font={"family": FONT, "size": FONT_SIZE, "color": BLACK}, paper_bgcolor="white", plot_bgcolor="white",
-            shapes=self.shapes, annotations=self.words, meta={"shape": "fixed"}, showlegend=False,
+            shapes=self.shapes, annotations=self.words, meta={"shape": "drawing"}, showlegend=False,
         )  # fmt: skip
         return figure
 
@@ -104,4 +104,4 @@ class _Drawing:
 
 def _wrapped(text: str, n: int) -> list[str]:
     # no-break spaces: a number stays with its n
-    return textwrap.wrap(_("%(what)s: n\u00a0=\u00a0%(n)d") % {"what": text, "n": n}, COLUMNS)
+    return textwrap.wrap((_("%(what)s: n = %(n)d") % {"what": text, "n": n}).replace("n = ", "n\u00a0=\u00a0"), COLUMNS)

@@ -6,7 +6,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from readerstudy.results.figures import BLACK, BOTTOM, FONT, FONT_SIZE, LEFT, LINE, RIGHT, WIDTH
+from readerstudy.results.figures import BLACK, BOTTOM, FONT, FONT_SIZE, LEFT, LINE, RIGHT, WIDTH, separators
 from readerstudy.results.stats import Estimate
 
 ROW = 19  # px of a row of a forest plot
@@ -25,7 +25,7 @@ def layout(figure: go.Figure, *, rows: int, plot: int = 0, left: int = LEFT, rig
     height = plot or ROW * rows + 12
     bottom = BOTTOM + (10 + LINE * keys if keys else 0)
     figure.update_layout(
-        width=WIDTH, height=10 + height + bottom, showlegend=keys > 0,
+        width=WIDTH, height=10 + height + bottom, showlegend=keys > 0, separators=separators(),
         margin={"l": left, "r": right, "t": 10, "b": bottom, "pad": 0, "autoexpand": False},
         font={"family": FONT, "size": FONT_SIZE, "color": BLACK}, hoverlabel={"font": {"family": FONT}},
         paper_bgcolor="white", plot_bgcolor="white", hovermode="closest", meta={"shape": "fixed"},

@@ -40,7 +40,7 @@ def drawn(found: Summation) -> go.Figure:
         xaxis={**hidden, "range": [0, 1]}, yaxis={**hidden, "range": [len(nodes) - 0.5, -1.5]},
         font={"family": FONT, "size": FONT_SIZE, "color": BLACK}, paper_bgcolor="white", plot_bgcolor="white",
         hoverlabel={"font": {"family": FONT}}, hovermode="closest", shapes=shapes, annotations=words,
-        meta={"shape": "fixed"},
+        meta={"shape": "drawing"},
         legend={
             "x": 0, "xanchor": "left", "xref": "container", "y": 0, "yref": "container", "yanchor": "bottom",
             "itemsizing": "trace", "itemclick": False, "itemdoubleclick": False, "bgcolor": "rgba(0,0,0,0)",
