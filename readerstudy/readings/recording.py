@@ -15,8 +15,9 @@ from readerstudy.accounts.models import User
 from readerstudy.readings.access import refuse_before_its_time, refuse_closed
 from readerstudy.readings.answering import Given, check, said, stored
 from readerstudy.readings.errors import ReadingsError
-from readerstudy.readings.models import Answer, Item, Reading, Submission
+from readerstudy.readings.models import Answer, Item, Reading, SessionEvent, Submission
 from readerstudy.readings.progress import (
+    advises,
     changeable,
     newest,
     readable,
@@ -74,9 +75,10 @@ def record(*, reading: Reading, sent: Sent, actor: User) -> Outcome:
     """Store the answers to one stage of one case.
 
     The call is repeatable: the same submission gives the stored result, the same id with another content is refused.
-    Only the first stage without an answer, of the first case without one, can be answered; a submission that names the
-    one it `replaces` becomes the next revision, where the protocol still allows a change. A return without an exception
-    means: it is on the disk once the surrounding transaction, if there is one, commits.
+    Only the first stage without an answer, of the first case without one, can be answered, and where the stage shows
+    advice, only once that was shown; a submission that names the one it `replaces` becomes the next revision, where the
+    protocol still allows a change. A return without an exception means: it is on the disk once the surrounding
+    transaction, if there is one, commits.
 
     Raises ReadingsError: conflict, closed, withdrawn, not-yet, screen, unknown (case, stage), ahead, locked, malformed.
     """
@@ -96,6 +98,8 @@ def record(*, reading: Reading, sent: Sent, actor: User) -> Outcome:
         if revision is None:
             return Outcome("already-answered", item.position, finished=locked.finished_at is not None)
         answers = said(sent.answers)
+        if answers and revision == 1:
+            _must_be_advised(item, stage)
         check(list(stage.questions.all()), answers, in_time=not _cut_off(locked.test, sent))
         _write(item, stage, stage == stages_of(item, stages)[-1], revision, answers, sent)
         audit.record(
@@ -166,6 +170,14 @@ def _must_be_open(reading: Reading) -> None:
     refuse_before_its_time(reading)
     if reading.test.screen_check == Test.ScreenCheck.REQUIRED and not screen_checked(reading):
         raise ReadingsError("screen", _("The screen must pass its check before a case can be answered."))
+
+
+def _must_be_advised(item: Item, stage: Stage) -> None:
+    """An answer that counts as given with advice was given by someone who had it. (Nothing said in time needs none.)"""
+    if stage.shows_advice and advises(item):
+        shown = SessionEvent.objects.filter(reading=item.reading_id, item=item, kind=SessionEvent.Kind.ADVICE_SHOWN)
+        if not shown.exists():
+            raise ReadingsError("ahead", _("The advice beside this case must be seen first."))
 
 
 def _revision(reading: Reading, item: Item, stage: Stage, stages: Sequence[Stage], sent: Sent) -> int | None:

@@ -49,7 +49,7 @@ def test_crop_is_the_largest_box_in_the_polyhedron(width: float, height: float, 
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         by_width = np.where(sin > 0, (width - cos * w) / sin, np.where(cos * w <= width, np.inf, -1))
         by_height = np.where(cos > 0, (height - sin * w) / cos, np.where(sin * w <= height, np.inf, -1))
-    found = np.nanmax(w * np.minimum(by_width, by_height))
+        found = np.nanmax(w * np.minimum(by_width, by_height))
     area = float(np.prod(inscribed_rectangle(width, height, angle)))
     assert area >= found * (1 - 1e-9)
     thin = min(width, height) / (width + height) < 0.01  # where the search's grid is too coarse to come close

@@ -6,7 +6,7 @@ from uuid import uuid4
 from readerstudy.accounts.models import User
 from readerstudy.images.models import Image
 from readerstudy.readings.answering import Given
-from readerstudy.readings.models import Reading
+from readerstudy.readings.models import Reading, SessionEvent
 from readerstudy.readings.progress import Shown, standing
 from readerstudy.readings.recording import Outcome, Sent, record
 from readerstudy.studies.models import Arm, Case, CaseImage, Question, Stage, Study, Test
@@ -85,9 +85,17 @@ def first_choices(shown: Shown, key: int = 1) -> dict[int, Given]:
     }
 
 
+def take_the_advice(shown: Shown) -> None:
+    """What is left of advice that a reader saw, where no model is at hand that could have given it."""
+    if shown.needs_advice:
+        about = {"reading": shown.item.reading, "item": shown.item, "kind": SessionEvent.Kind.ADVICE_SHOWN}
+        SessionEvent.objects.filter(**about).exists() or SessionEvent.objects.create(**about)
+
+
 def go_on(reading: Reading, key: int = 1, **changes: Any) -> Outcome:
-    """Answer what is shown now."""
+    """Answer what is shown now, advice taken."""
     shown = current(reading)
+    take_the_advice(shown)
     values = {"item": shown.item.uuid, "stage": shown.stage.position, "submission": uuid4()}
     sent = Sent(**{**values, "answers": first_choices(shown, key), **changes})
     return record(reading=reading, sent=sent, actor=reading.reader.user)

@@ -1,8 +1,8 @@
 """No sequence of requests skips a stage, reads a case twice, changes a locked answer, or sees anything early.
 
 A state machine over the wire (API and picture addresses) against a model: seven cases at two stages, of which the
-second shows facts, another picture and advice, which is asked for at any time; under each of the three rules for
-changes.
+second shows facts, another picture and advice, which is asked for at any time and without which the second stage takes
+no answer; under each of the three rules for changes.
 """
 
 import json
@@ -113,11 +113,22 @@ class Requests(RuleBasedStateMachine):
         place = 2 * (position - 1) + stage
         if known := self.expected(position, stage, submission, key):
             assert outcome == known
+        elif place == self.n + 1 and stage == 2 and position not in self.told:
+            assert outcome == "ahead"
+            self.reached["unadvised"] += 1
         elif place == self.n + 1:
             assert outcome == "stored"
             self.remember(position, stage, submission, key)
         else:
             assert outcome == ("already-answered" if place <= self.n else "ahead")
+
+    @rule(key=keys)
+    def hurry(self, key: int) -> None:
+        """Both stages of a case at once, the second before its advice was asked for."""
+        if self.n < 2 * CASES:
+            self.answer(self.n // 2 + 1, self.n % 2 + 1, self.new_id(), key)
+        if self.n % 2:
+            self.answer(self.n // 2 + 1, 2, self.new_id(), key)
 
     def new_id(self) -> int:
         self.ids.append(uuid.uuid4())
@@ -128,11 +139,13 @@ class Requests(RuleBasedStateMachine):
         """The stages that are due, under new ids, so that readings also come to their end."""
         for _step in range(min(steps, 2 * CASES - self.n)):
             self.answer(self.n // 2 + 1, self.n % 2 + 1, self.new_id(), key)
-        if self.n % 2:
-            self.ask_for_advice(0, a_picture=False)
+            if self.n % 2:
+                self.ask_for_advice(0, a_picture=False)
 
     @rule(key=keys)
     def read_to_the_end(self, key: int) -> None:
+        if self.n % 2:
+            self.ask_for_advice(0, a_picture=False)
         self.go_on(2 * CASES, key)
         self.change(CASES, 2, self.new_id(), 3 - key, newest=True)
         self.end()
@@ -140,6 +153,8 @@ class Requests(RuleBasedStateMachine):
     @rule(back=st.integers(0, 2), key=keys)
     def change_lately(self, back: int, key: int) -> None:
         """One of the last answered cases, one more of them answered first, so that answers are changed."""
+        if self.n % 2:
+            self.ask_for_advice(0, a_picture=False)
         self.go_on(2 - self.n % 2, key)
         self.change(max(self.n // 2 - back, 1), 2, self.new_id(), key, newest=True)
 
@@ -250,4 +265,5 @@ def test_no_sequence_of_requests_breaks_a_reading_in_stages(administrator: User,
     assert machine.reached["over"]
     assert machine.reached["told"]
     assert machine.reached["refused"]
+    assert machine.reached["unadvised"]
     assert bool(machine.reached["changed"]) == (changes != "never")

@@ -18,7 +18,7 @@ from readerstudy.readings.models import Item, Reading
 from readerstudy.readings.progress import Shown, standing
 from readerstudy.readings.recording import Sent, record
 from readerstudy.studies.models import Question, Stage, Test
-from tests.readings.designed import SHA256
+from tests.readings.designed import SHA256, take_the_advice
 
 Say = Callable[[Item, Stage], bool]  # whether the reader calls the case positive at this stage
 
@@ -26,12 +26,14 @@ Say = Callable[[Item, Stage], bool]  # whether the reader calls the case positiv
 def answer_all(reading: Reading, say: Say, *, sure: int | None = None) -> None:
     """Every case of a reading at each of its stages; on a scale ``sure``, where the stage has one.
 
-    Advice is looked at first, where the arm's model is one that there is.
+    Advice is looked at first; where the arm's model is one that there is not, that it was is written down.
     """
     user = reading.reader.user
     while (shown := standing(Reading.objects.get(pk=reading.pk)).current) is not None:
         if shown.needs_advice and reading.test.arms.exclude(model_sha256=SHA256).filter(advice="probability"):
             told(user, reading.uuid, shown.item.uuid)
+        else:
+            take_the_advice(shown)
         sent = Sent(
             item=shown.item.uuid, stage=shown.stage.position, submission=uuid4(), answers=given(shown, say, sure)
         )
