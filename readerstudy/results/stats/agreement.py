@@ -15,6 +15,7 @@ from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, 
 from readerstudy.results.stats.intervals import normal_interval, proportion
 from readerstudy.results.stats.krippendorff import MEASUREMENTS, krippendorff_alpha
 
+ZERO_VARIANCE = 1e-13  # a kappa's variance below this is what rounding leaves of zero
 KAPPA_WEIGHTS = {None: None, "linear": "linear", "quadratic": "quadratic"}
 
 
@@ -115,13 +116,18 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike, *, weights: str | None = No
         return Kappa(Estimate.undefined(why, level=level, method=method, n=n), Test(method, NAN, NAN, n=n, note=why))
     with np.errstate(invalid="ignore", divide="ignore"):
         found = cohens_kappa(table, wt=KAPPA_WEIGHTS[weights])
-    value, se, se0 = float(found.kappa), float(np.sqrt(max(found.var_kappa, 0.0))), float(np.sqrt(found.var_kappa0))
-    if se < 1e-12:
-        why = join_notes([note, "no interval: its estimated variance is zero (complete agreement)"])
+    value, variance, variance0 = float(found.kappa), float(found.var_kappa), float(found.var_kappa0)
+    if variance < ZERO_VARIANCE:
+        why = "complete agreement" if value > 1 - 1e-12 else "a reader whose answers vary too little"
+        why = join_notes([note, f"no interval: its estimated variance is zero ({why})"])
         estimate = Estimate(value, NAN, NAN, level, method, n, why)
     else:
+        se = math.sqrt(variance)
         estimate = normal_interval(value, se, level=level, method=method, n=n, bounds=(-1.0, 1.0), note=note)
-    z = value / se0 if se0 > 0 else NAN
+    if variance0 < ZERO_VARIANCE:
+        why = join_notes([note, "no test: its variance under no agreement beyond chance is zero"])
+        return Kappa(estimate, Test(f"{method}, z", NAN, NAN, n=n, note=why))
+    z = value / math.sqrt(variance0)
     return Kappa(estimate, Test(f"{method}, z", z, 2 * float(distributions.norm.sf(abs(z))), n=n, note=note))
 
 
@@ -210,6 +216,9 @@ def icc_agreement(ratings: ArrayLike, *, level: float = 0.95) -> Estimate:
         return Estimate.undefined("undefined: the ratings do not vary", level=level, method="ICC(2,1)", n=n)
     value = (ms_case - ms_error) / below
     low, high = _icc_limits(value, ms_case, ms_reader, ms_error, r, n, level)
+    if math.isnan(low) or high - low < 1e-12:
+        low = high = NAN
+        note = join_notes([note, "no interval: the readers do not differ at all"])
     return Estimate(value, low, high, level, "ICC(2,1), McGraw-Wong", n, note)
 
 

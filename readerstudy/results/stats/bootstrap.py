@@ -23,6 +23,8 @@ from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, join_n
 from readerstudy.results.stats.resampling import CaseSampler, cluster_codes, draw_counts
 
 INTERVALS = ("percentile", "bca")
+NO_WIDTH = 1e-12  # limits nearer than this are one number, apart by rounding: an interval that would feign certainty
+SAME_VALUE = "no interval: every replicate, or nearly every one, gave the same value"
 SCOPES = ("cases", "readers", "readers and cases")
 
 
@@ -69,6 +71,8 @@ def bootstrap(
     """
     actual = binary_truth(truth)
     rows = rows_of_cases("values", values, actual.size)
+    if not len(rows):
+        raise StatsError("values holds no reader's row; at least one is needed")
     _check_options(over, interval, replicates)
     kernel = kernel_of(statistic)
     if isinstance(statistic, str) and statistic != "auc":
@@ -132,9 +136,9 @@ def summarise(
     low, high = (
         percentile_limits(kept, level) if interval == "percentile" else bca_limits(value, kept, influence, level)
     )
-    if np.ptp(kept) < 1e-12:
+    if high - low < NO_WIDTH or np.ptp(kept) < NO_WIDTH:
         low = high = NAN
-        notes.append("no interval: every replicate gave the same value")
+        notes.append(SAME_VALUE)
     elif math.isnan(low):
         notes.append("no BCa interval: its bias correction or acceleration is undefined")
     estimate = Estimate(value, low, high, level, method, n, join_notes(notes))
@@ -175,7 +179,8 @@ def _influence(kernel: Kernel, sampler: CaseSampler, rows: Floats, observed: Flo
         cases = np.mean([kernel.influence(sampler.truth, row) for row in rows], axis=0)
         parts.append(cases if sampler.clusters is None else np.bincount(sampler.clusters, weights=cases))
     if over != "cases":
-        parts.append((observed - np.nanmean(observed)) / len(observed))
+        defined = observed[~np.isnan(observed)]
+        parts.append((defined - defined.mean()) / defined.size if defined.size else defined)
     return np.nan_to_num(np.concatenate(parts))
 
 

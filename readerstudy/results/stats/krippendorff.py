@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from readerstudy.results.stats.arrays import Floats, as_floats, check_level
+from readerstudy.results.stats.bootstrap import NO_WIDTH, SAME_VALUE
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, join_notes
 from readerstudy.results.stats.resampling import draw_counts
 
@@ -56,10 +57,14 @@ def krippendorff_alpha(
         return Estimate(alpha, NAN, NAN, level, method, n, why)
     drawn = _bootstrap(counts, values, measurement, weight, replicates, seed)
     kept = drawn[~np.isnan(drawn)]
-    if kept.size == 0 or np.ptp(kept) < 1e-12:
-        why = join_notes([note, "no interval: every replicate gave the same value"])
+    if kept.size == 0:
+        why = join_notes([note, "no interval: every replicate is undefined"])
         return Estimate(alpha, NAN, NAN, level, method, n, why)
     low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
+    lost = drawn.size - kept.size
+    note = join_notes([note, f"{lost} of {drawn.size} replicates were undefined and left out" if lost else ""])
+    if high - low < NO_WIDTH:
+        return Estimate(alpha, NAN, NAN, level, method, n, join_notes([note, SAME_VALUE]))
     method = f"{method}, bootstrap, percentile, {replicates} replicates over cases"
     return Estimate(alpha, float(low), float(high), level, method, n, note)
 

@@ -20,6 +20,7 @@ from readerstudy.results.stats.arrays import (
     class_size_notes,
     rows_of_cases,
 )
+from readerstudy.results.stats.bootstrap import NO_WIDTH, SAME_VALUE
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
 from readerstudy.results.stats.matched_draws import (
     MODEL_SENSITIVITY,
@@ -30,6 +31,8 @@ from readerstudy.results.stats.matched_draws import (
 )
 from readerstudy.results.stats.mcnemar import adjust_p
 from readerstudy.results.stats.resampling import CaseSampler, cluster_codes
+
+OFF_NONE = "no reader lies off the curve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,8 +222,15 @@ def _spread(drawn: Floats) -> Floats:
     return out
 
 
-def _estimates(values: Floats, drawn: Floats, level: float, method: str, n: Ints) -> list[Estimate]:
-    """Percentile intervals of each row of ``drawn`` (r, b)."""
+def _estimates(
+    values: Floats,
+    drawn: Floats,
+    level: float,
+    method: str,
+    n: Ints,
+    undefined: str = "the reader answered no case of a class",
+) -> list[Estimate]:
+    """Percentile intervals of each row of ``drawn`` (r, b); ``undefined`` is why a value may be NaN."""
     shares = [(1 - level) / 2, (1 + level) / 2]
     whole = ~np.isnan(drawn.sum(axis=1))
     limits, width = np.full((2, len(drawn)), NAN), np.zeros(len(drawn))
@@ -233,15 +243,14 @@ def _estimates(values: Floats, drawn: Floats, level: float, method: str, n: Ints
         lost[i] = drawn.shape[1] - kept.size
         if kept.size:
             limits[:, i], width[i] = np.quantile(kept, shares), np.ptp(kept)
-    flat = width < 1e-12
+    flat = (width < NO_WIDTH) | (limits[1] - limits[0] < NO_WIDTH)
     found = []
     for value, low, high, missing, same, size in zip(values.tolist(), *limits.tolist(), lost, flat, n, strict=True):
         note = f"{missing} replicates were undefined and left out" if missing else ""
         if np.isnan(value):
-            note = "the reader answered no case of a class"
+            low, high, note = NAN, NAN, undefined
         elif same:
-            low, high = NAN, NAN
-            note = "no interval: every replicate gave the same value"
+            low, high, note = NAN, NAN, join_notes([note, SAME_VALUE])
         found.append(Estimate(value, low, high, level, method, int(size), note))
     return found
 
@@ -263,13 +272,13 @@ def _summary(
     shares = np.divide(under, under + over, out=np.full(under.shape, NAN), where=under + over > 0)
     share = count["below"] / off if off else NAN
     alpha = 1 - level
-    sign = Test("sign test", NAN, NAN, n=off, note="no reader lies off the curve")
+    sign = Test("sign test", NAN, NAN, n=off, note=OFF_NONE)
     if off:
         p = float(distributions.binomtest(count["below"], off, 0.5).pvalue)
         sign = Test("sign test", float(count["below"]), p, n=off, note="readers as the units, these cases fixed")
     return Matched(
         readers, average, count["below"], count["above"], count["on"], count["undefined"],
-        _estimates(np.array([share]), shares[np.newaxis], level, method, np.array([off]))[0],
+        _estimates(np.array([share]), shares[np.newaxis], level, method, np.array([off]), OFF_NONE)[0],
         sum(point.position == "below" and point.adjusted_p < alpha for point in readers),
         sum(point.position == "above" and point.adjusted_p < alpha for point in readers),
         sign, note,

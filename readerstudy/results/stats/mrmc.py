@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike
 
 from readerstudy.results.stats.arrays import FEW_READERS, Floats, check_level, class_size_notes
 from readerstudy.results.stats.estimate import NAN, StatsError, join_notes
+from readerstudy.results.stats.intervals import ZERO_VARIANCE
 from readerstudy.results.stats.mrmc_anova import (
     EqualityTest,
     MeanSquares,
@@ -24,7 +25,7 @@ from readerstudy.results.stats.mrmc_anova import (
     modality_mean,
     variance_components,
 )
-from readerstudy.results.stats.mrmc_covariance import Accuracies, Metric, accuracies
+from readerstudy.results.stats.mrmc_covariance import Accuracies, Metric, accuracies, left_out_notes
 
 EFFECTS = ("random", "fixed")
 
@@ -100,8 +101,8 @@ def mrmc(
     "delong" or "unbiased"; ``metric``: "auc", "sensitivity", "specificity" (of decisions 0/1), or a function.
 
     Obuchowski NA, Rockette HE, Commun Stat B 1995; 24:285-308; degrees of freedom and single-modality intervals:
-    Hillis SL, Statistics in Medicine 2007; 26:596-619 and 2014; 33:330-360. A reader without a defined accuracy in
-    every modality is left out, and counted.
+    Hillis SL, Statistics in Medicine 2007; 26:596-619 and 2014; 33:330-360. A reader whose accuracy in some modality is
+    undefined, or rests on one case of a class and so has no variance, is left out, and counted.
     """
     check_level(level)
     for name, effect in (("readers", readers), ("cases", cases)):
@@ -113,7 +114,7 @@ def mrmc(
     t, r = cells.theta.shape
     names = _names("modalities", modalities, t)
     who = np.array(_names("reader_names", reader_names, r))
-    kept = ~np.isnan(cells.theta).any(axis=0)
+    kept = cells.readers_with_variance()
     theta = cells.theta[:, kept]
     matrix = cells.covariance.reshape(t, r, t, r)[:, kept][:, :, :, kept]
     components, squares = variance_components(theta, matrix)
@@ -143,8 +144,8 @@ def _reader_differences(
     for k, reader in enumerate(who if t > 1 else ()):
         own = matrix[:, k, :, k]
         variance = 2 * float(np.diagonal(own).mean() - own[~np.eye(t, dtype=bool)].mean())
-        se = math.sqrt(variance) if variance > 1e-15 else NAN
-        note = "" if variance > 1e-15 else "no test: the difference has no positive variance"
+        se = math.sqrt(variance) if variance >= ZERO_VARIANCE else NAN
+        note = "" if variance >= ZERO_VARIANCE else "no test: the difference has no positive variance"
         for i, j in combinations(range(t), 2):
             value = float(theta[i, k] - theta[j, k])
             found.append(
@@ -161,8 +162,7 @@ def _notes(cells: Accuracies, components: OrComponents, shape: tuple[int, ...], 
         notes.append(f"only {r} reader{'s' if r != 1 else ''} (fewer than {FEW_READERS}): no sound inference to others")
     if cells.n_missing:
         notes.append(f"{cells.n_missing} missing ratings: each accuracy is over the cases its reader read")
-    if cells.theta.shape[1] > r:
-        notes.append(f"{cells.theta.shape[1] - r} readers left out: no defined accuracy in every modality")
+    notes += left_out_notes(cells.theta, cells.readers_with_variance(), " in every modality")
     parts = {"reader": components.reader, "modality x reader": components.modality_reader} if t > 1 else {}
     notes += [f"the {part} variance component is negative ({value:.3g})" for part, value in parts.items() if value < 0]
     return notes

@@ -12,7 +12,7 @@ from scipy import stats as distributions
 
 from readerstudy.results.stats.arrays import Floats
 from readerstudy.results.stats.estimate import NAN, Estimate, join_notes
-from readerstudy.results.stats.intervals import normal_interval
+from readerstudy.results.stats.intervals import ZERO_VARIANCE, normal_interval
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +139,8 @@ def mean_of_readers(
         nothing = Estimate.undefined("no reader has a defined accuracy", level=level, method=method, n=n)
         return ModalityMean(name, nothing, NAN, NAN, NAN, NAN, NAN)
     ms_reader = float(theta.var(ddof=1)) if r > 1 else NAN
+    if ms_reader < ZERO_VARIANCE:
+        ms_reader = 0.0
     if readers == "fixed":
         variance, df = (error + (r - 1) * max(cov2, 0.0)) / r, math.inf
     elif cases == "fixed":
@@ -154,7 +156,9 @@ def mean_of_readers(
         df = math.inf
     if cov2 < 0 and not (readers == "random" and cases == "fixed"):
         notes.append("covariance between readers is negative and taken as 0")
-    if not variance > 0:
+    if math.isnan(variance) and r > 1:
+        notes.append("no interval: the variance is undefined (fewer than two cases of a class)")
+    elif not variance >= ZERO_VARIANCE:
         notes.append("no interval: the variance estimate is not positive")
         variance = NAN
     se = math.sqrt(variance)
@@ -183,11 +187,13 @@ def equality_test(
             notes.append("Cov2 - Cov3 is negative and taken as 0")
         denominator = squares.modality_reader + max(extra, 0.0)
         df2 = (
-            denominator**2 / (squares.modality_reader**2 / ((t - 1) * (r - 1))) if squares.modality_reader > 0 else NAN
+            denominator**2 / (squares.modality_reader**2 / ((t - 1) * (r - 1)))
+            if squares.modality_reader >= ZERO_VARIANCE
+            else NAN
         )
     if r < 2 and readers == "random":
         return EqualityTest(name, NAN, NAN, df1, NAN, NAN, "one reader: no inference to other readers")
-    if not denominator > 1e-15 or math.isnan(df2):
+    if not denominator >= ZERO_VARIANCE or math.isnan(df2):
         return EqualityTest(name, NAN, denominator, df1, NAN, NAN, "no test: the denominator is not positive")
     if readers == "fixed":
         statistic = df1 * squares.modality / denominator
@@ -202,7 +208,7 @@ def modality_differences(
     theta: Floats, equality: EqualityTest, names: Sequence[str], n: int, level: float, readers: str, cases: str
 ) -> tuple[ModalityDifference, ...]:
     means = theta.mean(axis=1) if theta.size else np.full(len(theta), NAN)
-    se = math.sqrt(2 / theta.shape[1] * equality.denominator) if equality.denominator > 1e-15 else NAN
+    se = math.sqrt(2 / theta.shape[1] * equality.denominator) if equality.denominator >= ZERO_VARIANCE else NAN
     method = f"Obuchowski-Rockette, {effects(readers, cases)}"
     return tuple(
         difference(names[i], names[j], float(means[i] - means[j]), se, equality.df2, n, level, method, equality.note)

@@ -93,6 +93,8 @@ def moments(truth: Bools, first: Floats, second: Floats) -> Moments:
         coefficients[7] -= 1
         # a moment of which the design has no pair has coefficient 0 and drops out
         unbiased = np.where(np.abs(apart_denominator) < 0.5, 0.0, unbiased)
+        if apart_denominator[7] < 0.5:  # the square of the mean: without it there is no variance
+            unbiased[7] = np.nan
         sizes = np.round(1 / (_TO_COEFFICIENTS @ coefficients) - 1)
         auc = np.array([score.total for score in scores]) / np.array([design.total for design in designs])
     return Moments(auc, unbiased, biased, coefficients, _TO_COMPONENTS @ biased, sizes)

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from scipy import stats as distributions
 
 from readerstudy.results.stats.estimate import NAN, StatsError, join_notes
@@ -102,7 +103,7 @@ def sample_size(
     """
     if not 0 < target < 1:
         raise StatsError(f"target is {target!r}; a power lies between 0 and 1, for example 0.8")
-    counts = (n_readers,) if isinstance(n_readers, int) else tuple(n_readers)
+    counts = np.atleast_1d(np.asarray(n_readers)).tolist()
 
     def at(count: int, n: int) -> Power:
         return power(

@@ -22,7 +22,7 @@ from readerstudy.results.stats.arrays import (
 )
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
 from readerstudy.results.stats.mrmc_anova import ModalityMean, modality_mean
-from readerstudy.results.stats.mrmc_covariance import Accuracies, Metric, accuracies
+from readerstudy.results.stats.mrmc_covariance import Accuracies, Metric, accuracies, left_out_notes, with_variance
 
 VARIANTS = {
     "1T-RRRC": ("random", "random"),
@@ -95,7 +95,7 @@ def standalone_vs_readers(
     scored = ~np.isnan(scores)
     rows = np.where(scored, rows, np.nan)
     theta, matrix, cells = _paired(actual, scores, rows, metric, covariance)
-    kept = ~np.isnan(theta).any(axis=0)
+    kept = with_variance(theta, np.diagonal(matrix)[np.newaxis])
     r = int(kept.sum())
     per_reader, per_difference = theta[1], theta[0] - theta[1]
     difference, matrix = per_difference[kept], matrix[kept][:, kept]
@@ -103,8 +103,7 @@ def standalone_vs_readers(
     notes = class_size_notes(m, n)
     if r < FEW_READERS:
         notes.append(f"only {r} reader{'s' if r != 1 else ''} (fewer than {FEW_READERS}): no sound inference to others")
-    if r < len(rows):
-        notes.append(f"{len(rows) - r} readers left out: no defined accuracy")
+    notes += left_out_notes(theta, kept)
     if not scored.all():
         notes.append(f"{int((~scored).sum())} cases without a model score left out")
     if np.isnan(rows[:, scored]).any():

@@ -25,6 +25,8 @@ def venkatraman(
     n = same_length(truth=actual, score_1=rows[0], score_2=rows[1])
     if np.isnan(rows).any():
         raise StatsError("score_1 or score_2 holds NaN; Venkatraman's test needs both scores of every case")
+    if permutations < 1:
+        raise StatsError(f"permutations is {permutations}; at least 1 is needed, 2000 are usual")
     if not 0 < actual.sum() < n:
         return Test("Venkatraman, paired", NAN, NAN, n=n, note="undefined: a class has no case")
     ranks = np.stack([rankdata(row, method="ordinal") for row in rows]).astype(float)
@@ -39,7 +41,10 @@ def venkatraman(
         drawn = np.where(swap, ranks[::-1], shaken)
         again = rankdata(drawn, method="ordinal", axis=2).astype(np.intp)
         at_least += int((_errors_apart(actual, again) >= observed).sum())
-    return Test("Venkatraman, paired", observed, at_least / permutations, n=n, note=f"{permutations} permutations")
+    note = f"{permutations} permutations"
+    if at_least == 0:
+        note = f"{note}, none of them so far apart: p is below {1 / permutations:.2g}, not 0"
+    return Test("Venkatraman, paired", observed, at_least / permutations, n=n, note=note)
 
 
 def _errors_apart(truth: Bools, ranks: Ints) -> Floats:
