@@ -201,6 +201,7 @@ def icc_agreement(ratings: ArrayLike, *, level: float = 0.95) -> Estimate:
 
     Shrout PE, Fleiss JL, Psychol Bull 1979; 86:420-428; interval by McGraw and Wong (Psychol Methods 1996; 1:30-46).
     """
+    check_level(level)
     rows, note = _complete(ratings)
     r, n = rows.shape
     if r < 2 or n < 2:

@@ -19,7 +19,7 @@ FEW_DISCORDANT = 10  # fewer discordant pairs than this do not carry a paired co
 
 
 def check_level(level: float) -> float:
-    if not 0 < level < 1:
+    if not isinstance(level, float | np.floating) or not 0 < level < 1:
         raise StatsError(f"level is {level!r}; a confidence level lies between 0 and 1, for example 0.95")
     return float(level)
 

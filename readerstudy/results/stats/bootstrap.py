@@ -20,7 +20,7 @@ from readerstudy.results.stats.arrays import (
 )
 from readerstudy.results.stats.bootstrap_kernels import CaseStatistic, Kernel, kernel_of
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, join_notes
-from readerstudy.results.stats.resampling import CaseSampler, cluster_codes, draw_counts
+from readerstudy.results.stats.resampling import CaseSampler, cluster_codes, draw_counts, drawing
 
 INTERVALS = ("percentile", "bca")
 NO_WIDTH = 1e-12  # limits nearer than this are one number, apart by rounding: an interval that would feign certainty
@@ -73,7 +73,7 @@ def bootstrap(
     rows = rows_of_cases("values", values, actual.size)
     if not len(rows):
         raise StatsError("values holds no reader's row; at least one is needed")
-    _check_options(over, interval, replicates)
+    _check_options(over, interval)
     kernel = kernel_of(statistic)
     if isinstance(statistic, str) and statistic != "auc":
         binary_decisions(rows, "values")
@@ -81,7 +81,7 @@ def bootstrap(
     # in the order of the first row's scores, so that running sums and look-ups walk through memory forwards
     order = np.argsort(rows[0], kind="stable")
     actual, rows, codes = actual[order], rows[:, order], None if codes is None else codes[order]
-    rng = np.random.default_rng(seed)
+    rng = drawing(seed, replicates)
     sampler = CaseSampler(actual, stratified, codes)
     observed = np.array([kernel.value(actual, row) for row in rows])
     if over == "readers":
@@ -184,10 +184,8 @@ def _influence(kernel: Kernel, sampler: CaseSampler, rows: Floats, observed: Flo
     return np.nan_to_num(np.concatenate(parts))
 
 
-def _check_options(over: str, interval: str, replicates: int) -> None:
+def _check_options(over: str, interval: str) -> None:
     if over not in SCOPES:
         raise StatsError(f"over is {over!r}; allowed are {', '.join(map(repr, SCOPES))}")
     if interval not in INTERVALS:
         raise StatsError(f"interval is {interval!r}; allowed are {', '.join(map(repr, INTERVALS))}")
-    if replicates < 1:
-        raise StatsError(f"replicates is {replicates}; at least 1 is needed, 2000 are usual")

@@ -94,8 +94,8 @@ def calibration(
     actual, predicted, notes = _probabilities(truth, probability)
     if binning not in BINNINGS:
         raise StatsError(f"binning is {binning!r}; allowed are {', '.join(map(repr, BINNINGS))}")
-    if n_bins < 1:
-        raise StatsError(f"n_bins is {n_bins}; at least 1 is needed")
+    if not isinstance(n_bins, int | np.integer) or n_bins < 1:
+        raise StatsError(f"n_bins is {n_bins!r}; a whole number, at least 1 is needed")
     n = actual.size
     if n == 0:
         nothing = Estimate.undefined("no case has a probability", level=level)

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 from readerstudy.results.stats.arrays import Floats, as_floats, check_level
 from readerstudy.results.stats.bootstrap import NO_WIDTH, SAME_VALUE
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, join_notes
-from readerstudy.results.stats.resampling import draw_counts
+from readerstudy.results.stats.resampling import draw_counts, drawing
 
 MEASUREMENTS = ("nominal", "ordinal", "interval", "ratio")
 MOST_VALUES = 64  # more distinct values than this, and no bootstrap interval: its tables would not fit
@@ -72,7 +72,7 @@ def krippendorff_alpha(
 def _bootstrap(counts: Floats, values: Floats, measurement: str, weight: int, replicates: int, seed: int) -> Floats:
     n, v = counts.shape
     per_case = weight * np.stack([_coincidences(case[np.newaxis]) for case in counts]).reshape(n, v * v)
-    rng = np.random.default_rng(seed)
+    rng = drawing(seed, replicates)
     size = max(1, 2**21 // max(n, v * v))
     drawn = []
     for start in range(0, replicates, size):

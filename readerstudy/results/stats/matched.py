@@ -30,7 +30,7 @@ from readerstudy.results.stats.matched_draws import (
     Match,
 )
 from readerstudy.results.stats.mcnemar import adjust_p
-from readerstudy.results.stats.resampling import CaseSampler, cluster_codes
+from readerstudy.results.stats.resampling import CaseSampler, drawing, kept_cluster_codes
 
 OFF_NONE = "no reader lies off the curve"
 
@@ -102,8 +102,8 @@ def at_matched(
     """
     match, sampler, answered, notes = _prepared(truth, model, decisions, over, stratified, clusters, level)
     observed, observed_average = match.observed()
+    rng, start = drawing(seed, replicates), 0
     replicated, averaged = np.empty((4, match.n_readers, replicates)), np.empty((4, 1, replicates))
-    rng, start = np.random.default_rng(seed), 0
     for pos, neg in sampler.chunks(replicates, rng):
         each, mean = match.drawn(pos, neg, match.weights(over, len(pos), rng))
         replicated[:, :, start : start + len(pos)] = each.transpose(0, 2, 1)
@@ -131,8 +131,8 @@ def average_matched(
     """``at_matched(...).average`` and its note, the same draws and numbers, without a match for each reader."""
     match, sampler, _answered, notes = _prepared(truth, model, decisions, over, stratified, clusters, level)
     _each, observed = match.observed()
-    averaged, start = np.empty((4, 1, replicates)), 0
-    rng = np.random.default_rng(seed)
+    rng, start = drawing(seed, replicates), 0
+    averaged = np.empty((4, 1, replicates))
     for pos, neg in sampler.chunks(replicates, rng):
         _each, mean = match.drawn(pos, neg, match.weights(over, len(pos), rng), each=False)
         averaged[:, 0, start : start + len(pos)] = mean
@@ -159,7 +159,7 @@ def _prepared(
     if scores.shape != actual.shape:
         raise StatsError(f"model has shape {scores.shape}; one score a case is needed, shape {actual.shape}")
     scored = ~np.isnan(scores)
-    codes = None if clusters is None else cluster_codes(np.asarray(clusters)[scored], int(scored.sum()))
+    codes = kept_cluster_codes(clusters, scored, actual.size)
     actual, scores, said = actual[scored], scores[scored], said[:, scored]
     notes = [*class_size_notes(int(actual.sum()), int((~actual).sum()))]
     if not scored.all():

@@ -112,8 +112,8 @@ def mrmc(
         raise StatsError("readers and cases are both fixed: then nothing is random and nothing can be inferred")
     cells = accuracies(truth, ratings, metric, covariance)
     t, r = cells.theta.shape
-    names = _names("modalities", modalities, t)
-    who = np.array(_names("reader_names", reader_names, r))
+    names = names_of("modalities", modalities, t)
+    who = np.array(names_of("reader_names", reader_names, r))
     kept = cells.readers_with_variance()
     theta = cells.theta[:, kept]
     matrix = cells.covariance.reshape(t, r, t, r)[:, kept][:, :, :, kept]
@@ -168,9 +168,12 @@ def _notes(cells: Accuracies, components: OrComponents, shape: tuple[int, ...], 
     return notes
 
 
-def _names(argument: str, given: Sequence[str] | None, size: int) -> tuple[str, ...]:
+def names_of(argument: str, given: Sequence[str] | None, size: int) -> tuple[str, ...]:
     if given is None:
         return tuple(str(i + 1) for i in range(size))
     if len(given) != size:
         raise StatsError(f"{argument} names {len(given)}, but ratings holds {size}")
-    return tuple(str(name) for name in given)
+    names = tuple(str(name) for name in given)
+    if len(set(names)) < size:
+        raise StatsError(f"{argument} names one twice: {', '.join(names)}")
+    return names

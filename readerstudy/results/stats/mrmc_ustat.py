@@ -22,6 +22,7 @@ from readerstudy.results.stats.arrays import (
 )
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
 from readerstudy.results.stats.intervals import ZERO_VARIANCE, normal_interval
+from readerstudy.results.stats.mrmc import names_of
 from readerstudy.results.stats.mrmc_covariance import METRICS
 from readerstudy.results.stats.mrmc_moments import Moments, moments
 
@@ -97,9 +98,7 @@ def mrmc_ustat(
         other = ~actual if metric == "sensitivity" else actual
         cells = np.where(other & ~np.isnan(cells), 0.5, cells)
     t = len(cells)
-    names = tuple(str(i + 1) for i in range(t)) if modalities is None else tuple(str(name) for name in modalities)
-    if len(names) != t:
-        raise StatsError(f"modalities names {len(names)}, but ratings holds {t}")
+    names = names_of("modalities", modalities, t)
     n_positive, n_negative = int(actual.sum()), int((~actual).sum())
     found = {(names[i], names[j]): moments(actual, cells[i], cells[j]) for i in range(t) for j in range(i, t)}
     means = tuple(_mean(name, found[name, name], actual.size, level) for name in names)

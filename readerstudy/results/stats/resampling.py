@@ -74,6 +74,22 @@ def draw_counts(n: int, size: int, replicates: int, rng: np.random.Generator) ->
     return np.bincount(drawn.ravel(), minlength=n * replicates).reshape(replicates, n)
 
 
+def drawing(seed: int, replicates: int) -> np.random.Generator:
+    """The generator of ``seed``, once there is something to draw."""
+    if not isinstance(replicates, int | np.integer) or replicates < 1:
+        raise StatsError(f"replicates is {replicates!r}; a whole number, at least 1 is needed, 2000 are usual")
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise StatsError(f"seed is {seed!r}; a whole number from 0 is needed") from error
+
+
+def kept_cluster_codes(clusters: ArrayLike | None, kept: Bools | Ints, n_cases: int) -> Ints | None:
+    """``cluster_codes`` of the cases that are kept, from the labels of all ``n_cases``."""
+    codes = cluster_codes(clusters, n_cases)
+    return None if codes is None else cluster_codes(codes[kept], codes[kept].size)
+
+
 def cluster_codes(clusters: ArrayLike | None, n_cases: int) -> Ints | None:
     """Cluster labels (n,) of any kind as codes 0..g-1; None stays None. A case without a label is refused: together
     such cases would pass for one lesion."""

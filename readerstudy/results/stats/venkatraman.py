@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 
 from readerstudy.results.stats.arrays import Bools, Floats, Ints, as_floats, binary_truth, same_length
 from readerstudy.results.stats.estimate import NAN, StatsError, Test
+from readerstudy.results.stats.resampling import drawing
 
 
 def venkatraman(
@@ -25,13 +26,11 @@ def venkatraman(
     n = same_length(truth=actual, score_1=rows[0], score_2=rows[1])
     if np.isnan(rows).any():
         raise StatsError("score_1 or score_2 holds NaN; Venkatraman's test needs both scores of every case")
-    if permutations < 1:
-        raise StatsError(f"permutations is {permutations}; at least 1 is needed, 2000 are usual")
     if not 0 < actual.sum() < n:
         return Test("Venkatraman, paired", NAN, NAN, n=n, note="undefined: a class has no case")
     ranks = np.stack([rankdata(row, method="ordinal") for row in rows]).astype(float)
     observed = float(_errors_apart(actual, ranks.astype(np.intp)[np.newaxis])[0])
-    rng = np.random.default_rng(seed)
+    rng = drawing(seed, permutations)
     at_least = 0
     for start in range(0, permutations, 256):
         b = min(256, permutations - start)
