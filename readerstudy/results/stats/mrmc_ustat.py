@@ -100,7 +100,7 @@ def mrmc_ustat(
     t = len(cells)
     names = names_of("modalities", modalities, t)
     n_positive, n_negative = int(actual.sum()), int((~actual).sum())
-    found = {(names[i], names[j]): moments(actual, cells[i], cells[j]) for i in range(t) for j in range(i, t)}
+    found = {(names[i], names[j]): pair for (i, j), pair in moments(actual, cells).items()}
     means = tuple(_mean(name, found[name, name], actual.size, level) for name in names)
     differences = tuple(_difference(one, other, found, actual.size, level) for one, other in combinations(names, 2))
     read = ~np.isnan(cells)
