@@ -114,6 +114,22 @@ def rows_of_cases(name: str, values: ArrayLike, n_cases: int) -> Floats:
     return array
 
 
+def rating_rows(ratings: ArrayLike) -> Floats:
+    """Ratings as (r, n), a reader a row; any other shape is refused."""
+    rows = as_floats("ratings", ratings)
+    if rows.ndim != 2:
+        raise StatsError(f"ratings has shape {rows.shape}; (r, n) is needed: a reader a row, a case a column")
+    return rows
+
+
+def complete_cases(ratings: ArrayLike) -> tuple[Floats, str]:
+    """``rating_rows`` of the cases that every reader answered, and what is said of the others."""
+    rows = rating_rows(ratings)
+    complete = ~np.isnan(rows).any(axis=0)
+    left_out = int((~complete).sum())
+    return rows[:, complete], f"{left_out} cases without every answer left out" if left_out else ""
+
+
 def class_size_notes(n_positive: int, n_negative: int) -> list[str]:
     """The guardrail on small classes."""
     notes = []

@@ -68,7 +68,11 @@ class DeLong:
     note: str = ""
 
     def ci(self, level: float = 0.95, *, interval: str = "delong") -> tuple[Estimate, ...]:
-        """An Estimate for each AUC. ``interval``: "delong" (symmetric, clipped to 0..1) or "delong-logit"."""
+        """An Estimate for each AUC. ``interval``: "delong" (symmetric, clipped to 0..1) or "delong-logit".
+
+        Near 1, or with few cases of a class, the symmetric interval covers less than it says (simulated: 92 % of 95 for
+        an AUC of 0.96 from 100 and 100 cases, 90 % for 0.76 from 10 and 10), the logit one does not.
+        """
         variances = np.diagonal(self.covariance)
         return tuple(
             auc_estimate(

@@ -98,7 +98,8 @@ def at_matched(
     reader's point and the curve together, so the intervals include the uncertainty of the match. The curve is linear
     between points. A reader who did not answer every case is matched on the model's curve over the cases that he or she
     answered. ``over``: what is drawn anew for the average reader, "cases" or "readers and cases"; for one reader it is
-    always cases (``clusters``: lesions or patients).
+    always cases (``clusters``: lesions or patients). Drawing both anew counts the chance of single answers twice, so
+    that its interval is somewhat too wide (as Gallas et al., Commun Stat A 2009; 38:2586-2603, of the MRMC bootstrap).
     """
     match, sampler, answered, notes = _prepared(truth, model, decisions, over, stratified, clusters, level)
     observed, observed_average = match.observed()

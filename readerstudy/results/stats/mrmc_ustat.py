@@ -27,6 +27,7 @@ from readerstudy.results.stats.mrmc_covariance import METRICS
 from readerstudy.results.stats.mrmc_moments import Moments, moments
 
 NO_VARIANCE = "no interval: no variance from one reader, or from one case of a class"
+FAR_BELOW = 4  # times: a variance so much smaller than the one that cannot be negative is near 0 by chance
 NORMAL_ABOVE = 50  # iMRMC's rule: above so many degrees of freedom t is taken as the normal
 
 
@@ -151,6 +152,11 @@ def _result(
         used = biased
         notes.append(
             f"the unbiased variance is negative ({variance:.3g}); the biased one ({biased:.3g}) takes its place"
+        )
+    elif ZERO_VARIANCE <= variance < biased / FAR_BELOW:
+        notes.append(
+            f"the unbiased variance ({variance:.3g}) happens to be far below the biased one ({biased:.3g}): "
+            "interval and p may flatter"
         )
     if math.isnan(used) and not math.isnan(value):
         notes.append(NO_VARIANCE)
