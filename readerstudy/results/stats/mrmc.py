@@ -14,6 +14,7 @@ from readerstudy.results.stats.arrays import FEW_READERS, Floats, check_level, c
 from readerstudy.results.stats.estimate import NAN, StatsError, join_notes
 from readerstudy.results.stats.intervals import ZERO_VARIANCE
 from readerstudy.results.stats.mrmc_anova import (
+    Bounds,
     EqualityTest,
     MeanSquares,
     ModalityDifference,
@@ -119,8 +120,19 @@ def mrmc(
     matrix = cells.covariance.reshape(t, r, t, r)[:, kept][:, :, :, kept]
     components, squares = variance_components(theta, matrix)
     note = join_notes(_notes(cells, components, theta.shape, readers))
+    bounds = bounds_of(metric, theta)
+    apart = None if bounds is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
     means = tuple(
-        modality_mean(name, theta[i], matrix[i, :, i], readers=readers, cases=cases, level=level, n=cells.truth.size)
+        modality_mean(
+            name,
+            theta[i],
+            matrix[i, :, i],
+            readers=readers,
+            cases=cases,
+            level=level,
+            n=cells.truth.size,
+            bounds=bounds,
+        )
         for i, name in enumerate(names)
     )
     equality = equality_test(components, squares, theta.shape, readers, cases)
@@ -129,14 +141,19 @@ def mrmc(
         covariance, readers, cases, names, tuple(str(name) for name in who[kept]),
         int(cells.truth.sum()), int((~cells.truth).sum()), theta, matrix.reshape(theta.size, theta.size),
         components, squares, equality, means,
-        modality_differences(theta, equality, names, cells.truth.size, level, readers, cases),
-        _reader_differences(theta, matrix, names, tuple(who[kept]), cells.truth.size, level),
+        modality_differences(theta, equality, names, cells.truth.size, level, readers, cases, apart),
+        _reader_differences(theta, matrix, names, tuple(who[kept]), cells.truth.size, level, apart),
         note,
     )  # fmt: skip
 
 
+def bounds_of(metric: Metric, theta: Floats) -> Bounds:
+    """0..1, within which intervals are kept; None for a metric of the caller's own that leaves it."""
+    return None if callable(metric) and ((theta < 0) | (theta > 1)).any() else (0.0, 1.0)
+
+
 def _reader_differences(
-    theta: Floats, matrix: Floats, names: Sequence[str], who: Sequence[str], n: int, level: float
+    theta: Floats, matrix: Floats, names: Sequence[str], who: Sequence[str], n: int, level: float, bounds: Bounds
 ) -> tuple[ModalityDifference, ...]:
     """Each reader's own differences: z from that reader's own variance and Cov1, pooled over modalities."""
     found = []
@@ -149,7 +166,9 @@ def _reader_differences(
         for i, j in combinations(range(t), 2):
             value = float(theta[i, k] - theta[j, k])
             found.append(
-                difference(names[i], names[j], value, se, math.inf, n, level, "z, reader fixed", note, str(reader))
+                difference(
+                    names[i], names[j], value, se, math.inf, n, level, "z, reader fixed", note, bounds, str(reader)
+                )
             )
     return tuple(found)
 

@@ -14,6 +14,8 @@ from readerstudy.results.stats.arrays import Floats
 from readerstudy.results.stats.estimate import NAN, Estimate, join_notes
 from readerstudy.results.stats.intervals import ZERO_VARIANCE, normal_interval
 
+Bounds = tuple[float, float] | None
+
 
 @dataclass(frozen=True, slots=True)
 class OrComponents:
@@ -117,7 +119,7 @@ def _averages(matrix: Floats) -> tuple[float, float, float, float]:
 
 def modality_mean(
     name: str, theta: Floats, matrix: Floats, *, readers: str, cases: str, level: float, n: int,
-    bounds: tuple[float, float] = (0.0, 1.0),
+    bounds: Bounds = (0.0, 1.0),
 ) -> ModalityMean:  # fmt: skip
     """The mean of readers' accuracies (r,) with covariance (r, r), by Hillis' single-modality formulae."""
     r = theta.size
@@ -130,7 +132,7 @@ def modality_mean(
 
 def mean_of_readers(
     name: str, theta: Floats, error: float, cov2: float, *, readers: str, cases: str, level: float, n: int,
-    bounds: tuple[float, float] = (0.0, 1.0),
+    bounds: Bounds = (0.0, 1.0),
 ) -> ModalityMean:  # fmt: skip
     """The same from the mean variance ``error`` of the readers' accuracies (r,) and their mean covariance ``cov2``."""
     r = theta.size
@@ -181,6 +183,8 @@ def equality_test(
     notes = []
     if readers == "fixed":
         denominator = components.error - components.cov1 + (r - 1) * (components.cov2 - components.cov3)
+        if components.cov2 < components.cov3:
+            notes.append("Cov2 - Cov3 is negative and, readers being fixed, kept")
     else:
         extra = 0.0 if cases == "fixed" else r * (components.cov2 - components.cov3)
         if extra < 0:
@@ -205,22 +209,31 @@ def equality_test(
 
 
 def modality_differences(
-    theta: Floats, equality: EqualityTest, names: Sequence[str], n: int, level: float, readers: str, cases: str
+    theta: Floats,
+    equality: EqualityTest,
+    names: Sequence[str],
+    n: int,
+    level: float,
+    readers: str,
+    cases: str,
+    bounds: Bounds = (-1.0, 1.0),
 ) -> tuple[ModalityDifference, ...]:
     means = theta.mean(axis=1) if theta.size else np.full(len(theta), NAN)
     se = math.sqrt(2 / theta.shape[1] * equality.denominator) if equality.denominator >= ZERO_VARIANCE else NAN
     method = f"Obuchowski-Rockette, {effects(readers, cases)}"
     return tuple(
-        difference(names[i], names[j], float(means[i] - means[j]), se, equality.df2, n, level, method, equality.note)
+        difference(
+            names[i], names[j], float(means[i] - means[j]), se, equality.df2, n, level, method, equality.note, bounds
+        )
         for i, j in combinations(range(len(means)), 2)
     )
 
 
 def difference(
     first: str, second: str, value: float, se: float, df: float, n: int, level: float, method: str, note: str,
-    reader: str | None = None,
+    bounds: Bounds, reader: str | None = None,
 ) -> ModalityDifference:  # fmt: skip
-    estimate = normal_interval(value, se, level=level, df=df, method=method, n=n, bounds=None, note=note)
+    estimate = normal_interval(value, se, level=level, df=df, method=method, n=n, bounds=bounds, note=note)
     statistic = value / se
     tail = distributions.norm.sf(abs(statistic)) if math.isinf(df) else distributions.t.sf(abs(statistic), df)
     return ModalityDifference(first, second, estimate, se, df, statistic, 2 * float(tail), reader)

@@ -168,7 +168,7 @@ def _result(
         notes.append("no degrees of freedom: too few readers, or cases of a class")
     effective = math.inf if df > NORMAL_ABOVE else math.floor(df) if not math.isnan(df) else NAN
     se = math.sqrt(used)
-    bounds = None if second else (0.0, 1.0)
+    bounds = (-1.0, 1.0) if second else (0.0, 1.0)
     null = 0.0 if second else 0.5
     note = join_notes(notes)
     estimate = normal_interval(

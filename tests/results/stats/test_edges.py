@@ -155,6 +155,22 @@ def test_a_reader_with_one_positive_case_does_not_undo_the_study(rng):
     assert alone.main.difference.has_interval
 
 
+def test_intervals_end_where_the_measure_does(rng):
+    truth = np.r_[np.ones(4), np.zeros(4)]
+    ratings = rng.normal(size=(2, 2, 8)) + 3 * truth * np.array([[[1], [-1]], [[-1], [1]]])
+    (difference,) = stats.mrmc(truth, ratings).differences
+    assert (difference.estimate.low, difference.estimate.high) == (-1, 1)
+    assert "clipped to -1..1" in difference.estimate.note
+
+    def contrast(positive: np.ndarray, rating: np.ndarray) -> float:
+        return float(rating[~positive].mean() - rating[positive].mean())
+
+    # a measure of one's own that leaves 0..1 is not cut off there
+    mean = stats.mrmc(truth, ratings, metric=contrast).means[0].estimate
+    assert mean.value < 0
+    assert mean.low < mean.value < mean.high
+
+
 @pytest.mark.parametrize("truth", [[1, 1, 1, 0, 0, 0], [1, 0, 0, 0, 0, 0]])
 def test_no_ustatistic_variance_without_two_readers_or_two_cases(truth):
     readers = 1 if sum(truth) > 1 else 4
