@@ -11,6 +11,7 @@ from scipy import stats as distributions
 
 from readerstudy.results.stats.arrays import (
     FEW_READERS,
+    Bools,
     Floats,
     binary_decisions,
     binary_truth,
@@ -18,7 +19,7 @@ from readerstudy.results.stats.arrays import (
     class_size_notes,
     rows_of_cases,
 )
-from readerstudy.results.stats.bootstrap_kernels import CaseStatistic, Kernel, kernel_of
+from readerstudy.results.stats.bootstrap_kernels import CaseStatistic, FunctionKernel, Kernel, kernel_of
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, join_notes
 from readerstudy.results.stats.resampling import CaseSampler, cluster_codes, draw_counts, drawing
 
@@ -153,7 +154,8 @@ def percentile_limits(distribution: Floats, level: float) -> tuple[float, float]
 
 def bca_limits(value: float, distribution: Floats, influence: Floats | None, level: float) -> tuple[float, float]:
     """Efron's (1987) limits; ``influence``: what each unit contributes to the statistic, in any common scale."""
-    below = float(np.mean(distribution < value) + np.mean(distribution == value) / 2)
+    tied = np.abs(distribution - value) < NO_WIDTH  # by rounding a replicate may miss the value that it is
+    below = float(np.mean((distribution < value) & ~tied) + np.mean(tied) / 2)
     if influence is None or not 0 < below < 1 or not np.any(influence):
         return NAN, NAN
     z0 = distributions.norm.ppf(below)
@@ -177,11 +179,26 @@ def _influence(kernel: Kernel, sampler: CaseSampler, rows: Floats, observed: Flo
     parts = []
     if over != "readers":
         cases = np.mean([kernel.influence(sampler.truth, row) for row in rows], axis=0)
+        if sampler.clusters is None and sampler.stratified:
+            seen = np.asarray(~np.isnan(rows).all(axis=0))
+            cases = _within_classes(cases, sampler.truth, seen, kernel)
         parts.append(cases if sampler.clusters is None else np.bincount(sampler.clusters, weights=cases))
     if over != "cases":
         defined = observed[~np.isnan(observed)]
         parts.append((defined - defined.mean()) / defined.size if defined.size else defined)
     return np.nan_to_num(np.concatenate(parts))
+
+
+def _within_classes(cases: Floats, truth: Bools, seen: Bools, kernel: Kernel) -> Floats:
+    """Influences of cases that are drawn within their class: each class about its own mean, and deletion's on the scale
+    of its size (Davison and Hinkley, Bootstrap Methods and their Application, 1997, 2.7.3 and 3.2.1)."""
+    out = np.zeros_like(cases)
+    for of_class in (truth & seen, ~truth & seen):
+        size = int(of_class.sum())
+        if size:
+            own = cases[of_class] - cases[of_class].mean()
+            out[of_class] = own * (size - 1) / size if isinstance(kernel, FunctionKernel) else own
+    return out
 
 
 def _check_options(over: str, interval: str) -> None:
