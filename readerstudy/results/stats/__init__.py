@@ -13,7 +13,6 @@ from readerstudy.results.stats.agreement import (
     cohen_kappa,
     conger_kappa,
     fleiss_kappa,
-    icc_agreement,
     intra_reader,
 )
 from readerstudy.results.stats.binormal import BinormalCurve, binormal, binormal_auc
@@ -38,6 +37,7 @@ from readerstudy.results.stats.calibration import (
 from readerstudy.results.stats.confusion import Confusion, confusion, confusion_from_counts
 from readerstudy.results.stats.delong import AucComparison, DeLong, compare_unpaired, delong, delong_unpaired
 from readerstudy.results.stats.estimate import Estimate, Proportion, StatsError, Test
+from readerstudy.results.stats.icc import icc_agreement
 from readerstudy.results.stats.intervals import mean_interval, proportion, proportion_limits, proportions
 from readerstudy.results.stats.krippendorff import krippendorff_alpha
 from readerstudy.results.stats.margin import against_bound

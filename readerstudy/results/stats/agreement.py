@@ -10,11 +10,21 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats as distributions
 from statsmodels.stats.inter_rater import cohens_kappa
 
-from readerstudy.results.stats.arrays import FEW_CASES, Bools, Floats, as_floats, check_level
+from readerstudy.results.stats.arrays import (
+    FEW_CASES,
+    Bools,
+    Floats,
+    as_floats,
+    check_level,
+    complete_cases,
+    rating_rows,
+)
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
+from readerstudy.results.stats.icc import icc_agreement
 from readerstudy.results.stats.intervals import normal_interval, proportion
 from readerstudy.results.stats.krippendorff import MEASUREMENTS, krippendorff_alpha
 
+ZERO_VARIANCE = 1e-13  # a kappa's variance below this is what rounding leaves of zero
 KAPPA_WEIGHTS = {None: None, "linear": "linear", "quadratic": "quadratic"}
 
 
@@ -59,7 +69,7 @@ def agreement(
     ``measurement``: "nominal", "ordinal", "interval" or "ratio"; pairs are then weighted not at all, linearly (ordinal)
     or quadratically (interval, ratio). The interval of alpha is a bootstrap over cases (``replicates``, ``seed``).
     """
-    rows = _rows(ratings)
+    rows = rating_rows(ratings)
     if measurement not in MEASUREMENTS:
         raise StatsError(f"measurement is {measurement!r}; allowed are {', '.join(map(repr, MEASUREMENTS))}")
     r, n = rows.shape
@@ -85,11 +95,20 @@ def agreement(
     )  # fmt: skip
 
 
-def cohen_kappa(first: ArrayLike, second: ArrayLike, *, weights: str | None = None, level: float = 0.95) -> Kappa:
+def cohen_kappa(
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    weights: str | None = None,
+    categories: ArrayLike | None = None,
+    level: float = 0.95,
+) -> Kappa:
     """Cohen's kappa of two readers' ratings (n,), NaN pairs left out; by statsmodels.
 
-    ``weights``: None, "linear" (1 - |i - j| / (k - 1)) or "quadratic", over the categories in order. Interval: Fleiss,
-    Cohen and Everitt (Psychol Bull 1969; 72:323-327); test: z with the variance under no agreement beyond chance.
+    ``weights``: None, "linear" (1 - |i - j| / (k - 1)) or "quadratic", over the categories in order: those that occur
+    (as irr and scikit-learn), or all k of the scale in ``categories``, which matters to weights where a step of the
+    scale was not used. Interval: Fleiss, Cohen and Everitt (Psychol Bull 1969; 72:323-327); test: z with the variance
+    under no agreement beyond chance.
     """
     check_level(level)
     if weights not in KAPPA_WEIGHTS:
@@ -101,13 +120,16 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike, *, weights: str | None = No
     method = f"Cohen's kappa{f', {weights} weights' if weights else ''}"
     n, left_out = int(both.sum()), int((~both).sum())
     note = f"{left_out} cases without both answers left out" if left_out else ""
-    categories, codes = np.unique(np.concatenate([one[both], other[both]]), return_inverse=True)
-    if categories.size < 2:
+    used, codes = np.unique(np.concatenate([one[both], other[both]]), return_inverse=True)
+    size = used.size
+    if categories is not None:
+        codes, size = _codes_on_scale(used, categories)[codes], np.unique(as_floats("categories", categories)).size
+    if used.size < 2:
         why = join_notes(
             [note, "undefined: only one category was used" if n else "undefined: no case has both answers"]
         )
         return Kappa(Estimate.undefined(why, level=level, method=method, n=n), Test(method, NAN, NAN, n=n, note=why))
-    table = np.zeros((categories.size, categories.size))
+    table = np.zeros((size, size))
     np.add.at(table, (codes[:n], codes[n:]), 1)
     chance = table.sum(axis=0) @ table.sum(axis=1) / n**2
     if chance > 1 - 1e-12:
@@ -115,13 +137,18 @@ def cohen_kappa(first: ArrayLike, second: ArrayLike, *, weights: str | None = No
         return Kappa(Estimate.undefined(why, level=level, method=method, n=n), Test(method, NAN, NAN, n=n, note=why))
     with np.errstate(invalid="ignore", divide="ignore"):
         found = cohens_kappa(table, wt=KAPPA_WEIGHTS[weights])
-    value, se, se0 = float(found.kappa), float(np.sqrt(max(found.var_kappa, 0.0))), float(np.sqrt(found.var_kappa0))
-    if se < 1e-12:
-        why = join_notes([note, "no interval: its estimated variance is zero (complete agreement)"])
+    value, variance, variance0 = float(found.kappa), float(found.var_kappa), float(found.var_kappa0)
+    if variance < ZERO_VARIANCE:
+        why = "complete agreement" if value > 1 - 1e-12 else "a reader whose answers vary too little"
+        why = join_notes([note, f"no interval: its estimated variance is zero ({why})"])
         estimate = Estimate(value, NAN, NAN, level, method, n, why)
     else:
+        se = math.sqrt(variance)
         estimate = normal_interval(value, se, level=level, method=method, n=n, bounds=(-1.0, 1.0), note=note)
-    z = value / se0 if se0 > 0 else NAN
+    if variance0 < ZERO_VARIANCE:
+        why = join_notes([note, "no test: its variance under no agreement beyond chance is zero"])
+        return Kappa(estimate, Test(f"{method}, z", NAN, NAN, n=n, note=why))
+    z = value / math.sqrt(variance0)
     return Kappa(estimate, Test(f"{method}, z", z, 2 * float(distributions.norm.sf(abs(z))), n=n, note=note))
 
 
@@ -131,7 +158,7 @@ def fleiss_kappa(ratings: ArrayLike, *, level: float = 0.95) -> Kappa:
     Fleiss JL, Psychol Bull 1971; 76:378-382; z with the null variance of Fleiss, Nee and Landis (1979; 86:974-977).
     Interval: jackknife over cases.
     """
-    rows, note = _complete(ratings)
+    rows, note = complete_cases(ratings)
     r, n = rows.shape
     method = "Fleiss' kappa, jackknife over cases"
     why = _too_little(rows)
@@ -163,7 +190,7 @@ def conger_kappa(ratings: ArrayLike, *, level: float = 0.95) -> Estimate:
 
     Conger AJ, Psychol Bull 1980; 88:322-328. Cases without every answer are left out. Interval: jackknife over cases.
     """
-    rows, note = _complete(ratings)
+    rows, note = complete_cases(ratings)
     r, n = rows.shape
     method = "Conger's kappa, jackknife over cases"
     why = _too_little(rows)
@@ -190,38 +217,31 @@ def conger_kappa(ratings: ArrayLike, *, level: float = 0.95) -> Estimate:
     return _jackknifed(value, deleted, level, method, n, note)
 
 
-def icc_agreement(ratings: ArrayLike, *, level: float = 0.95) -> Estimate:
-    """ICC(2,1): absolute agreement of single readers drawn at random; ratings (r, n), complete cases.
-
-    Shrout PE, Fleiss JL, Psychol Bull 1979; 86:420-428; interval by McGraw and Wong (Psychol Methods 1996; 1:30-46).
-    """
-    rows, note = _complete(ratings)
-    r, n = rows.shape
-    if r < 2 or n < 2:
-        return Estimate.undefined(
-            "undefined: two readers and two cases are needed", level=level, method="ICC(2,1)", n=n
-        )
-    whole, cases, readers = rows.mean(), rows.mean(axis=0), rows.mean(axis=1)
-    ms_case = r * float(((cases - whole) ** 2).sum()) / (n - 1)
-    ms_reader = n * float(((readers - whole) ** 2).sum()) / (r - 1)
-    ms_error = float(((rows - cases - readers[:, np.newaxis] + whole) ** 2).sum()) / ((n - 1) * (r - 1))
-    below = ms_case + (r - 1) * ms_error + r * (ms_reader - ms_error) / n
-    if below < 1e-15:
-        return Estimate.undefined("undefined: the ratings do not vary", level=level, method="ICC(2,1)", n=n)
-    value = (ms_case - ms_error) / below
-    low, high = _icc_limits(value, ms_case, ms_reader, ms_error, r, n, level)
-    return Estimate(value, low, high, level, "ICC(2,1), McGraw-Wong", n, note)
-
-
 def intra_reader(
-    first: ArrayLike, second: ArrayLike, *, weights: str | None = None, level: float = 0.95
+    first: ArrayLike,
+    second: ArrayLike,
+    *,
+    weights: str | None = None,
+    categories: ArrayLike | None = None,
+    level: float = 0.95,
 ) -> tuple[Kappa, ...]:
     """Each reader with him- or herself on hidden repeats: Cohen's kappa of ``first`` and ``second`` (r, n), NaN where
-    a case was not repeated. The repeats belong here and in no accuracy."""
-    one, other = _rows(first), _rows(second)
+    a case was not repeated; options as in ``cohen_kappa``. The repeats belong here and in no accuracy."""
+    one, other = rating_rows(first), rating_rows(second)
     if one.shape != other.shape:
         raise StatsError(f"first and second have shapes {one.shape} and {other.shape}; they must be equal, (r, n)")
-    return tuple(cohen_kappa(a, b, weights=weights, level=level) for a, b in zip(one, other, strict=True))
+    return tuple(
+        cohen_kappa(a, b, weights=weights, categories=categories, level=level) for a, b in zip(one, other, strict=True)
+    )
+
+
+def _codes_on_scale(used: Floats, categories: ArrayLike) -> NDArray[np.intp]:
+    """Where each rating that occurs stands on the scale ``categories`` (k,)."""
+    scale = np.unique(as_floats("categories", categories))
+    unknown = used[~np.isin(used, scale)]
+    if unknown.size:
+        raise StatsError(f"{unknown[0]:g} is none of the categories {', '.join(f'{step:g}' for step in scale)}")
+    return np.searchsorted(scale, used)
 
 
 def category_counts(rows: Floats) -> Floats:
@@ -240,24 +260,6 @@ def _jackknifed(value: float, deleted: Floats, level: float, method: str, n: int
             value, NAN, NAN, level, method, n, join_notes([note, "no interval: no case makes a difference"])
         )
     return normal_interval(value, se, level=level, df=n - 1, method=method, n=n, bounds=(-1.0, 1.0), note=note)
-
-
-def _icc_limits(
-    value: float, ms_case: float, ms_reader: float, ms_error: float, r: int, n: int, level: float
-) -> tuple[float, float]:
-    if ms_error <= 0 and ms_reader <= 0:
-        return NAN, NAN
-    a = r * value / (n * (1 - value)) if value < 1 else NAN
-    b = 1 + r * value * (n - 1) / (n * (1 - value)) if value < 1 else NAN
-    df = (a * ms_reader + b * ms_error) ** 2 / (
-        (a * ms_reader) ** 2 / (r - 1) + (b * ms_error) ** 2 / ((n - 1) * (r - 1))
-    )
-    share = (1 + level) / 2
-    upper, lower = distributions.f.ppf(share, n - 1, df), distributions.f.ppf(share, df, n - 1)
-    rest = r * ms_reader + (r * n - r - n) * ms_error
-    low = n * (ms_case - upper * ms_error) / (upper * rest + n * ms_case)
-    high = n * (lower * ms_case - ms_error) / (rest + n * lower * ms_case)
-    return float(low), float(high)
 
 
 def _pairs(rows: Floats, weights: str | None) -> tuple[Floats, float]:
@@ -306,20 +308,6 @@ def _margins(mark: NDArray[np.floating], seen: Bools) -> Floats:
     if seen.all():
         return np.broadcast_to(mark.sum(axis=1, dtype=float)[:, np.newaxis], (len(mark), len(mark)))
     return _product(mark, seen.astype(mark.dtype))
-
-
-def _rows(ratings: ArrayLike) -> Floats:
-    rows = as_floats("ratings", ratings)
-    if rows.ndim != 2:
-        raise StatsError(f"ratings has shape {rows.shape}; (r, n) is needed: a reader a row, a case a column")
-    return rows
-
-
-def _complete(ratings: ArrayLike) -> tuple[Floats, str]:
-    rows = _rows(ratings)
-    complete = ~np.isnan(rows).any(axis=0)
-    left_out = int((~complete).sum())
-    return rows[:, complete], f"{left_out} cases without every answer left out" if left_out else ""
 
 
 def _too_little(rows: Floats) -> str:

@@ -19,13 +19,17 @@ FEW_DISCORDANT = 10  # fewer discordant pairs than this do not carry a paired co
 
 
 def check_level(level: float) -> float:
-    if not 0 < level < 1:
+    if not isinstance(level, float | np.floating) or not 0 < level < 1:
         raise StatsError(f"level is {level!r}; a confidence level lies between 0 and 1, for example 0.95")
     return float(level)
 
 
 def as_floats(name: str, values: ArrayLike) -> Floats:
-    """``values`` as float64; None becomes NaN. Infinite values are refused."""
+    """``values`` as float64; None and what a masked array masks become NaN. Infinite values are refused."""
+    if isinstance(values, np.ma.MaskedArray):  # asarray would bring back what lies under the mask
+        values = np.ma.filled(values.astype(np.float64), np.nan)
+    if getattr(getattr(values, "dtype", None), "kind", "") == "c":
+        raise StatsError(f"{name} holds complex numbers; only real ones have an order")
     try:
         array = np.asarray(values, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -34,6 +38,28 @@ def as_floats(name: str, values: ArrayLike) -> Floats:
         where = tuple(int(i) for i in np.argwhere(np.isinf(array))[0])
         raise StatsError(f"{name}{list(where)} is infinite; only finite numbers, or NaN for a missing one, are allowed")
     return array
+
+
+def whole_numbers(name: str, counts: Floats) -> Floats:
+    """``counts`` of any shape as they are; a StatsError names the first that is not a whole number from 0."""
+    wrong = np.argwhere(~((counts >= 0) & (counts == np.floor(counts))))
+    if len(wrong):
+        where = tuple(int(i) for i in wrong[0])
+        raise StatsError(f"{name}{list(where) or ''} is {counts[where]:g}; a count is a whole number from 0")
+    return counts
+
+
+def as_counts(**given: ArrayLike) -> tuple[Floats, ...]:
+    """Counts as equally long rows (k,) of whole numbers from 0; a single number stands for every entry."""
+    rows = {name: np.atleast_1d(as_floats(name, values)) for name, values in given.items()}
+    for name, row in rows.items():
+        if row.ndim != 1:
+            raise StatsError(f"{name} has shape {row.shape}; a row of counts is needed, shape (k,)")
+        whole_numbers(name, row)
+    if len({row.size for row in rows.values()} - {1}) > 1:
+        told = ", ".join(f"{name} {row.size}" for name, row in rows.items())
+        raise StatsError(f"these must be equally long, but their lengths differ: {told}")
+    return tuple(np.broadcast_arrays(*rows.values()))
 
 
 def binary_truth(truth: ArrayLike, name: str = "truth") -> Bools:
@@ -61,8 +87,11 @@ def binary_decisions(decisions: ArrayLike, name: str = "decisions") -> Floats:
 
 
 def same_length(**arrays: NDArray[Any]) -> int:
-    """The common length of the last axes; a StatsError names the arrays that disagree."""
-    lengths = {name: array.shape[-1] for name, array in arrays.items()}
+    """The common length of rows (n,); a StatsError names the arrays that disagree."""
+    for name, array in arrays.items():
+        if array.ndim != 1:
+            raise StatsError(f"{name} has shape {array.shape}; one value a case, shape (n,), is needed")
+    lengths = {name: array.size for name, array in arrays.items()}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise StatsError(f"these must have one entry a case each, but their lengths differ: {told}")
@@ -83,6 +112,22 @@ def rows_of_cases(name: str, values: ArrayLike, n_cases: int) -> Floats:
             f"{name} has shape {array.shape}, but truth names {n_cases} cases; shape (k, {n_cases}) is needed"
         )
     return array
+
+
+def rating_rows(ratings: ArrayLike) -> Floats:
+    """Ratings as (r, n), a reader a row; any other shape is refused."""
+    rows = as_floats("ratings", ratings)
+    if rows.ndim != 2:
+        raise StatsError(f"ratings has shape {rows.shape}; (r, n) is needed: a reader a row, a case a column")
+    return rows
+
+
+def complete_cases(ratings: ArrayLike) -> tuple[Floats, str]:
+    """``rating_rows`` of the cases that every reader answered, and what is said of the others."""
+    rows = rating_rows(ratings)
+    complete = ~np.isnan(rows).any(axis=0)
+    left_out = int((~complete).sum())
+    return rows[:, complete], f"{left_out} cases without every answer left out" if left_out else ""
 
 
 def class_size_notes(n_positive: int, n_negative: int) -> list[str]:

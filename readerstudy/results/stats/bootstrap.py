@@ -11,6 +11,7 @@ from scipy import stats as distributions
 
 from readerstudy.results.stats.arrays import (
     FEW_READERS,
+    Bools,
     Floats,
     binary_decisions,
     binary_truth,
@@ -18,11 +19,13 @@ from readerstudy.results.stats.arrays import (
     class_size_notes,
     rows_of_cases,
 )
-from readerstudy.results.stats.bootstrap_kernels import CaseStatistic, Kernel, kernel_of
+from readerstudy.results.stats.bootstrap_kernels import CaseStatistic, FunctionKernel, Kernel, kernel_of
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, join_notes
-from readerstudy.results.stats.resampling import CaseSampler, cluster_codes, draw_counts
+from readerstudy.results.stats.resampling import CaseSampler, cluster_codes, draw_counts, drawing
 
 INTERVALS = ("percentile", "bca")
+NO_WIDTH = 1e-12  # limits nearer than this are one number, apart by rounding: an interval that would feign certainty
+SAME_VALUE = "no interval: every replicate, or nearly every one, gave the same value"
 SCOPES = ("cases", "readers", "readers and cases")
 
 
@@ -69,7 +72,9 @@ def bootstrap(
     """
     actual = binary_truth(truth)
     rows = rows_of_cases("values", values, actual.size)
-    _check_options(over, interval, replicates)
+    if not len(rows):
+        raise StatsError("values holds no reader's row; at least one is needed")
+    _check_options(over, interval)
     kernel = kernel_of(statistic)
     if isinstance(statistic, str) and statistic != "auc":
         binary_decisions(rows, "values")
@@ -77,7 +82,7 @@ def bootstrap(
     # in the order of the first row's scores, so that running sums and look-ups walk through memory forwards
     order = np.argsort(rows[0], kind="stable")
     actual, rows, codes = actual[order], rows[:, order], None if codes is None else codes[order]
-    rng = np.random.default_rng(seed)
+    rng = drawing(seed, replicates)
     sampler = CaseSampler(actual, stratified, codes)
     observed = np.array([kernel.value(actual, row) for row in rows])
     if over == "readers":
@@ -132,9 +137,9 @@ def summarise(
     low, high = (
         percentile_limits(kept, level) if interval == "percentile" else bca_limits(value, kept, influence, level)
     )
-    if np.ptp(kept) < 1e-12:
+    if high - low < NO_WIDTH or np.ptp(kept) < NO_WIDTH:
         low = high = NAN
-        notes.append("no interval: every replicate gave the same value")
+        notes.append(SAME_VALUE)
     elif math.isnan(low):
         notes.append("no BCa interval: its bias correction or acceleration is undefined")
     estimate = Estimate(value, low, high, level, method, n, join_notes(notes))
@@ -149,7 +154,8 @@ def percentile_limits(distribution: Floats, level: float) -> tuple[float, float]
 
 def bca_limits(value: float, distribution: Floats, influence: Floats | None, level: float) -> tuple[float, float]:
     """Efron's (1987) limits; ``influence``: what each unit contributes to the statistic, in any common scale."""
-    below = float(np.mean(distribution < value) + np.mean(distribution == value) / 2)
+    tied = np.abs(distribution - value) < NO_WIDTH  # by rounding a replicate may miss the value that it is
+    below = float(np.mean((distribution < value) & ~tied) + np.mean(tied) / 2)
     if influence is None or not 0 < below < 1 or not np.any(influence):
         return NAN, NAN
     z0 = distributions.norm.ppf(below)
@@ -173,16 +179,30 @@ def _influence(kernel: Kernel, sampler: CaseSampler, rows: Floats, observed: Flo
     parts = []
     if over != "readers":
         cases = np.mean([kernel.influence(sampler.truth, row) for row in rows], axis=0)
+        if sampler.clusters is None and sampler.stratified:
+            seen = np.asarray(~np.isnan(rows).all(axis=0))
+            cases = _within_classes(cases, sampler.truth, seen, kernel)
         parts.append(cases if sampler.clusters is None else np.bincount(sampler.clusters, weights=cases))
     if over != "cases":
-        parts.append((observed - np.nanmean(observed)) / len(observed))
+        defined = observed[~np.isnan(observed)]
+        parts.append((defined - defined.mean()) / defined.size if defined.size else defined)
     return np.nan_to_num(np.concatenate(parts))
 
 
-def _check_options(over: str, interval: str, replicates: int) -> None:
+def _within_classes(cases: Floats, truth: Bools, seen: Bools, kernel: Kernel) -> Floats:
+    """Influences of cases that are drawn within their class: each class about its own mean, and deletion's on the scale
+    of its size (Davison and Hinkley, Bootstrap Methods and their Application, 1997, 2.7.3 and 3.2.1)."""
+    out = np.zeros_like(cases)
+    for of_class in (truth & seen, ~truth & seen):
+        size = int(of_class.sum())
+        if size:
+            own = cases[of_class] - cases[of_class].mean()
+            out[of_class] = own * (size - 1) / size if isinstance(kernel, FunctionKernel) else own
+    return out
+
+
+def _check_options(over: str, interval: str) -> None:
     if over not in SCOPES:
         raise StatsError(f"over is {over!r}; allowed are {', '.join(map(repr, SCOPES))}")
     if interval not in INTERVALS:
         raise StatsError(f"interval is {interval!r}; allowed are {', '.join(map(repr, INTERVALS))}")
-    if replicates < 1:
-        raise StatsError(f"replicates is {replicates}; at least 1 is needed, 2000 are usual")

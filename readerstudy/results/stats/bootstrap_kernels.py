@@ -91,7 +91,7 @@ class FunctionKernel(Kernel):
 
     def value(self, truth: Bools, row: Floats) -> float:
         seen = ~np.isnan(row)
-        return float(self.function(truth[seen], row[seen]))
+        return float(self.function(truth[seen], row[seen])) if seen.any() else NAN
 
     def prepared(self, truth: Bools, rows: Floats) -> Replicate:
         where_pos, where_neg = np.flatnonzero(truth), np.flatnonzero(~truth)

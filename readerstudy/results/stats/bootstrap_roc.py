@@ -16,7 +16,7 @@ from readerstudy.results.stats.bootstrap_kernels import AucKernel
 from readerstudy.results.stats.delong import delong
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
 from readerstudy.results.stats.intervals import auc_interval_without_variance
-from readerstudy.results.stats.resampling import CaseSampler, Counts, cluster_codes
+from readerstudy.results.stats.resampling import CaseSampler, Counts, drawing, kept_cluster_codes
 from readerstudy.results.stats.roc import area_between, mcclish, on_curve
 
 # what is read from a curve (fpr, tpr; both rising, from 0 to 1): one number or several
@@ -138,7 +138,7 @@ def bootstrap_difference(
     if reading is None:
         kernel = AucKernel()
         replicate = kernel.prepared(curves.truth, curves.rows)
-        rng = np.random.default_rng(seed)
+        rng = drawing(seed, replicates)
         observed = np.array([kernel.value(curves.truth, row) for row in curves.rows])
         drawn = np.concatenate([replicate(pos, neg) for pos, neg in sampler.chunks(replicates, rng)])
     else:
@@ -163,6 +163,7 @@ class _Curves:
     truth: Bools
     rows: Floats
     kept: Ints
+    n_given: int  # with those that have no score
     note: str
 
     @classmethod
@@ -176,7 +177,7 @@ class _Curves:
         notes = class_size_notes(int(actual[kept].sum()), int((~actual[kept]).sum()))
         if left_out:
             notes.append(f"{left_out} cases without a score left out")
-        return cls(actual[kept], rows[:, kept], kept, join_notes(notes))
+        return cls(actual[kept], rows[:, kept], kept, actual.size, join_notes(notes))
 
     def readings(
         self, reading: CurveReading, sampler: CaseSampler, replicates: int, seed: int
@@ -185,7 +186,7 @@ class _Curves:
         steps = [CurveSteps.of(self.truth, row) for row in self.rows]
         ones = np.ones((1, self.truth.size), np.int64)
         observed = np.stack([s.read(reading, ones[:, self.truth], ones[:, ~self.truth]) for s in steps], axis=1)[0]
-        rng = np.random.default_rng(seed)
+        rng = drawing(seed, replicates)
         drawn = [
             np.stack([s.read(reading, pos, neg) for s in steps], axis=1) for pos, neg in sampler.chunks(replicates, rng)
         ]
@@ -243,5 +244,4 @@ class CurveSteps:
 
 
 def _sampler(curves: _Curves, stratified: bool, clusters: ArrayLike | None) -> CaseSampler:
-    kept = None if clusters is None else np.asarray(clusters)[curves.kept]
-    return CaseSampler(curves.truth, stratified, cluster_codes(kept, curves.truth.size))
+    return CaseSampler(curves.truth, stratified, kept_cluster_codes(clusters, curves.kept, curves.n_given))

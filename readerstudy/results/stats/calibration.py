@@ -94,8 +94,8 @@ def calibration(
     actual, predicted, notes = _probabilities(truth, probability)
     if binning not in BINNINGS:
         raise StatsError(f"binning is {binning!r}; allowed are {', '.join(map(repr, BINNINGS))}")
-    if n_bins < 1:
-        raise StatsError(f"n_bins is {n_bins}; at least 1 is needed")
+    if not isinstance(n_bins, int | np.integer) or n_bins < 1:
+        raise StatsError(f"n_bins is {n_bins!r}; a whole number, at least 1 is needed")
     n = actual.size
     if n == 0:
         nothing = Estimate.undefined("no case has a probability", level=level)
@@ -127,7 +127,7 @@ def net_benefit(
     true and false positives.
     """
     actual, predicted, notes = _probabilities(truth, probability)
-    cuts = np.atleast_1d(as_floats("thresholds", thresholds))
+    cuts = _cuts(thresholds)
     return tuple(_net_benefit(actual, predicted >= cut, float(cut), level, notes) for cut in cuts)
 
 
@@ -139,8 +139,15 @@ def net_benefit_of_decisions(
     same_length(truth=actual, decisions=said)
     answered = ~np.isnan(said)
     notes = [] if answered.all() else [f"{int((~answered).sum())} cases without an answer left out"]
-    cuts = np.atleast_1d(as_floats("thresholds", thresholds))
+    cuts = _cuts(thresholds)
     return tuple(_net_benefit(actual[answered], said[answered] == 1, float(cut), level, notes) for cut in cuts)
+
+
+def _cuts(thresholds: ArrayLike) -> Floats:
+    cuts = np.atleast_1d(as_floats("thresholds", thresholds))
+    if cuts.ndim != 1:
+        raise StatsError(f"thresholds has shape {cuts.shape}; a row of threshold probabilities is needed")
+    return cuts
 
 
 def _net_benefit(truth: Bools, acted: Bools, threshold: float, level: float, notes: Sequence[str]) -> NetBenefit:
@@ -207,17 +214,21 @@ def _logistic(truth: Bools, predicted: Floats, level: float) -> tuple[Estimate, 
     if np.ptp(logit) < 1e-12:
         nothing = undefined("undefined: every probability is the same")
         return nothing, NAN, nothing, in_the_large
-    both = _fit(outcome, np.column_stack([np.ones(n), logit]), None)
+    # on a scale of their own, so that predictions which hardly differ are not taken for ones that separate the classes
+    centre, scale = float(logit.mean()), float(logit.std())
+    both = _fit(outcome, np.column_stack([np.ones(n), (logit - centre) / scale]), None)
     if both is None:
         nothing = undefined("undefined: the predictions separate the classes wholly")
         return nothing, NAN, nothing, in_the_large
+    back = np.array([[1.0, -centre / scale], [0.0, 1 / scale]])
+    both = back @ both[0], back @ both[1] @ back.T
     intercept = normal_interval(*_first(both, 0), level=level, method=method, n=n, bounds=None)
     slope = normal_interval(*_first(both, 1), level=level, method=method, n=n, bounds=None)
-    return slope, float(both[1][1]), intercept, in_the_large
+    return slope, math.sqrt(both[1][1, 1]), intercept, in_the_large
 
 
 def _fit(outcome: Floats, design: Floats, offset: Floats | None) -> tuple[Floats, Floats] | None:
-    """Coefficients and standard errors; None where the fit does not exist."""
+    """Coefficients and their covariance; None where the fit does not exist."""
     with _WARNINGS, warnings.catch_warnings(), np.errstate(over="ignore", divide="ignore", invalid="ignore"):
         warnings.simplefilter("error", PerfectSeparationWarning)
         try:
@@ -226,11 +237,11 @@ def _fit(outcome: Floats, design: Floats, offset: Floats | None) -> tuple[Floats
             return None
     if not found.converged or not np.isfinite(found.bse).all() or (found.bse > 1e3).any():
         return None
-    return np.asarray(found.params), np.asarray(found.bse)
+    return np.asarray(found.params), np.asarray(found.cov_params())
 
 
 def _first(fit: tuple[Floats, Floats], index: int) -> tuple[float, float]:
-    return float(fit[0][index]), float(fit[1][index])
+    return float(fit[0][index]), math.sqrt(fit[1][index, index])
 
 
 def _bins(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.metrics import confusion_matrix
 
-from readerstudy.results.stats.arrays import FEW_CASES, Floats, check_level
+from readerstudy.results.stats.arrays import FEW_CASES, Floats, as_floats, check_level
 from readerstudy.results.stats.estimate import NAN, Estimate, Proportion, StatsError, join_notes
 from readerstudy.results.stats.intervals import proportion, proportions
 
@@ -53,14 +53,17 @@ def confusion(
         raise StatsError("truth holds a missing class; every case needs one")
     answered = np.array([not _is_missing(value) for value in said], bool)
     n_missing = int((~answered).sum())
-    names = tuple(labels) if labels is not None else tuple(sorted({*actual, *said[answered]}))
+    names = tuple(labels) if labels is not None else _sorted({*actual, *said[answered]})
+    if len(set(names)) < len(names):
+        raise StatsError(f"labels names a class twice: {', '.join(map(repr, names))}")
     code = {name: i for i, name in enumerate(names)}
     unknown = [value for value in (*actual, *said[answered]) if value not in code]
     if unknown:
         raise StatsError(f"{unknown[0]!r} is none of the classes {', '.join(map(repr, names))}")
     k = len(names)
     rows, columns = ([code[value] for value in values[answered]] for values in (actual, said))
-    counts = confusion_matrix(rows, columns, labels=range(k)) if rows else np.zeros((k, k), np.int64)
+    # scikit-learn warns of a single class, which is nothing unusual here, and refuses to count nothing
+    counts = confusion_matrix(rows, columns, labels=range(k)) if rows and k > 1 else np.full((k, k), len(rows))
     return confusion_from_counts(counts, names, n_missing=n_missing, level=level)
 
 
@@ -68,10 +71,13 @@ def confusion_from_counts(
     counts: ArrayLike, labels: Sequence[Any] | None = None, *, n_missing: int = 0, level: float = 0.95
 ) -> Confusion:
     """The same from a finished (k, k) table of counts, truth in rows."""
-    table = np.asarray(counts, np.int64)
-    if table.ndim != 2 or table.shape[0] != table.shape[1] or (table < 0).any():
-        raise StatsError(f"counts has shape {table.shape}; a square table of counts from 0 is needed")
+    given = as_floats("counts", counts)
+    if given.ndim != 2 or given.shape[0] != given.shape[1] or not ((given >= 0) & (given == np.floor(given))).all():
+        raise StatsError(f"counts has shape {given.shape}; a square table of whole numbers from 0 is needed")
+    table = given.astype(np.int64)
     names = tuple(range(len(table))) if labels is None else tuple(labels)
+    if len(names) != len(table):
+        raise StatsError(f"labels names {len(names)} classes, but counts has {len(table)}")
     totals, right = table.sum(axis=1), np.diagonal(table)
     shares = np.divide(table, totals[:, np.newaxis], out=np.full(table.shape, NAN), where=totals[:, np.newaxis] > 0)
     per_class = tuple(proportions(right, totals, level, empty="the class has no case")) if len(table) else ()
@@ -101,6 +107,15 @@ def _mean(per_class: Sequence[Proportion], level: float, n: int) -> Estimate:
     down = float(np.sqrt(sum((one.value - one.low) ** 2 for one in defined))) / k
     up = float(np.sqrt(sum((one.high - one.value) ** 2 for one in defined))) / k
     return Estimate(value, max(value - down, 0.0), min(value + up, 1.0), level, method, n)
+
+
+def _sorted(classes: set[Any]) -> tuple[Any, ...]:
+    try:
+        return tuple(sorted(classes))
+    except TypeError as error:
+        raise StatsError(
+            f"truth and predicted mix classes that have no order ({error}); name them in labels"
+        ) from error
 
 
 def _is_missing(value: Any) -> bool:

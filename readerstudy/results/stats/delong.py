@@ -19,10 +19,13 @@ from readerstudy.results.stats.arrays import (
     rows_of_cases,
 )
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, join_notes
-from readerstudy.results.stats.intervals import auc_interval_without_variance, normal_interval, z_value
+from readerstudy.results.stats.intervals import (
+    ZERO_VARIANCE,
+    auc_interval_without_variance,
+    normal_interval,
+    z_value,
+)
 
-# a variance below this is rounding, not spread: DeLong's is a sum of squares of multiples of 1 / (2 m n)
-ZERO_VARIANCE = 1e-14
 FEW_ROWS = 4
 
 
@@ -65,7 +68,11 @@ class DeLong:
     note: str = ""
 
     def ci(self, level: float = 0.95, *, interval: str = "delong") -> tuple[Estimate, ...]:
-        """An Estimate for each AUC. ``interval``: "delong" (symmetric, clipped to 0..1) or "delong-logit"."""
+        """An Estimate for each AUC. ``interval``: "delong" (symmetric, clipped to 0..1) or "delong-logit".
+
+        Near 1, or with few cases of a class, the symmetric interval covers less than it says (simulated: 92 % of 95 for
+        an AUC of 0.96 from 100 and 100 cases, 90 % for 0.76 from 10 and 10), the logit one does not.
+        """
         variances = np.diagonal(self.covariance)
         return tuple(
             auc_estimate(
@@ -94,7 +101,7 @@ class DeLong:
             level,
             n,
             "DeLong, paired",
-            self.note,
+            join_notes([self.note, _without_variance(self.covariance[i, i], self.covariance[j, j])]),
         )
 
 
@@ -176,7 +183,7 @@ def compare_unpaired(one: DeLong, other: DeLong, i: int = 0, j: int = 0, level: 
     df = NAN
     if first + second > 0:
         df = (first + second) ** 2 / (first**2 / (n_first - 1) + second**2 / (n_second - 1))
-    note = join_notes([one.note, other.note])
+    note = join_notes([one.note, other.note, _without_variance(first, second)])
     return _comparison(
         float(one.auc[i]), float(other.auc[j]), first + second, 0.0, df, level, n_first + n_second,
         "DeLong, unpaired (Welch)", note,
@@ -225,6 +232,13 @@ def auc_estimate(
     centre, half = math.log(auc / (1 - auc)), z_value(level) * se / (auc * (1 - auc))
     low, high = (1 / (1 + math.exp(-limit)) for limit in (centre - half, centre + half))
     return Estimate(auc, low, high, level, method, n, note)
+
+
+def _without_variance(*variances: float) -> str:
+    """Said where one of two AUCs, but not their difference, has no variance (pROC warns of it too)."""
+    if sum(variance < ZERO_VARIANCE for variance in variances) != 1:
+        return ""
+    return "one AUC has a DeLong variance of zero: p and interval leave its uncertainty out and flatter"
 
 
 def _comparison(

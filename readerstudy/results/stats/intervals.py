@@ -10,7 +10,7 @@ from scipy import stats as distributions
 from scipy.optimize import brentq
 from statsmodels.stats.proportion import proportion_confint
 
-from readerstudy.results.stats.arrays import Floats, as_floats, check_level
+from readerstudy.results.stats.arrays import Floats, as_counts, as_floats, check_level, whole_numbers
 from readerstudy.results.stats.estimate import Estimate, Proportion, StatsError, join_notes
 
 # the names used here and in reports -> statsmodels' own
@@ -21,6 +21,8 @@ STATSMODELS_METHODS = {
     "jeffreys": "jeffreys",
     "wald": "normal",
 }
+# a variance below this is rounding, not spread: DeLong's is a sum of squares of multiples of 1 / (2 m n)
+ZERO_VARIANCE = 1e-14
 PROPORTION_METHODS = (*STATSMODELS_METHODS, "logit", "cloglog", "jeffreys-shortest")
 
 
@@ -45,8 +47,12 @@ def proportion_limits(
     """
     if method not in PROPORTION_METHODS:
         raise StatsError(f"method is {method!r}; allowed are {', '.join(PROPORTION_METHODS)}")
-    counts, ns = np.broadcast_arrays(as_floats("count", count), as_floats("n", n))
-    if (counts < 0).any() or (counts > ns).any():
+    given = whole_numbers("count", as_floats("count", count)), whole_numbers("n", as_floats("n", n))
+    try:
+        counts, ns = np.broadcast_arrays(*given)
+    except ValueError as error:
+        raise StatsError(f"count has shape {given[0].shape} and n {given[1].shape}; they must fit") from error
+    if (counts > ns).any():
         raise StatsError("a count lies outside 0..n: a proportion's count cannot be negative or exceed its n")
     low, high = np.full(counts.shape, np.nan), np.full(counts.shape, np.nan)
     some = ns > 0
@@ -92,7 +98,7 @@ def proportions(count: ArrayLike, n: ArrayLike, level: float = 0.95, *, empty: s
 
     Wilson (1927) and Clopper and Pearson (1934), both by statsmodels.
     """
-    counts, ns = np.atleast_1d(as_floats("count", count)), np.atleast_1d(as_floats("n", n))
+    counts, ns = as_counts(count=count, n=n)
     low, high = proportion_limits(counts, ns, level, "wilson")
     exact_low, exact_high = proportion_limits(counts, ns, level, "clopper-pearson")
     values = np.divide(counts, ns, out=np.full(counts.shape, np.nan), where=ns > 0)
@@ -145,6 +151,8 @@ def mean_interval(
     array = as_floats("values", values)
     r = array.size
     method = f"t over {unit}"
+    if array.ndim != 1 or np.isnan(array).any():
+        raise StatsError(f"values has shape {array.shape}; one number each of the {unit} is needed, none of them NaN")
     if r == 0:
         return Estimate.undefined(f"no {unit}", level=level, method=method)
     mean = float(array.mean())

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from readerstudy.results.stats.arrays import Floats, as_floats, check_level
+from readerstudy.results.stats.bootstrap import NO_WIDTH, SAME_VALUE
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, join_notes
-from readerstudy.results.stats.resampling import draw_counts
+from readerstudy.results.stats.resampling import draw_counts, drawing
 
 MEASUREMENTS = ("nominal", "ordinal", "interval", "ratio")
 MOST_VALUES = 64  # more distinct values than this, and no bootstrap interval: its tables would not fit
@@ -56,10 +57,14 @@ def krippendorff_alpha(
         return Estimate(alpha, NAN, NAN, level, method, n, why)
     drawn = _bootstrap(counts, values, measurement, weight, replicates, seed)
     kept = drawn[~np.isnan(drawn)]
-    if kept.size == 0 or np.ptp(kept) < 1e-12:
-        why = join_notes([note, "no interval: every replicate gave the same value"])
+    if kept.size == 0:
+        why = join_notes([note, "no interval: every replicate is undefined"])
         return Estimate(alpha, NAN, NAN, level, method, n, why)
     low, high = np.quantile(kept, [(1 - level) / 2, (1 + level) / 2])
+    lost = drawn.size - kept.size
+    note = join_notes([note, f"{lost} of {drawn.size} replicates were undefined and left out" if lost else ""])
+    if high - low < NO_WIDTH:
+        return Estimate(alpha, NAN, NAN, level, method, n, join_notes([note, SAME_VALUE]))
     method = f"{method}, bootstrap, percentile, {replicates} replicates over cases"
     return Estimate(alpha, float(low), float(high), level, method, n, note)
 
@@ -67,7 +72,7 @@ def krippendorff_alpha(
 def _bootstrap(counts: Floats, values: Floats, measurement: str, weight: int, replicates: int, seed: int) -> Floats:
     n, v = counts.shape
     per_case = weight * np.stack([_coincidences(case[np.newaxis]) for case in counts]).reshape(n, v * v)
-    rng = np.random.default_rng(seed)
+    rng = drawing(seed, replicates)
     size = max(1, 2**21 // max(n, v * v))
     drawn = []
     for start in range(0, replicates, size):

@@ -20,6 +20,7 @@ from readerstudy.results.stats.arrays import (
     class_size_notes,
     rows_of_cases,
 )
+from readerstudy.results.stats.bootstrap import NO_WIDTH, SAME_VALUE
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
 from readerstudy.results.stats.matched_draws import (
     MODEL_SENSITIVITY,
@@ -29,7 +30,9 @@ from readerstudy.results.stats.matched_draws import (
     Match,
 )
 from readerstudy.results.stats.mcnemar import adjust_p
-from readerstudy.results.stats.resampling import CaseSampler, cluster_codes
+from readerstudy.results.stats.resampling import CaseSampler, drawing, kept_cluster_codes
+
+OFF_NONE = "no reader lies off the curve"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +98,13 @@ def at_matched(
     reader's point and the curve together, so the intervals include the uncertainty of the match. The curve is linear
     between points. A reader who did not answer every case is matched on the model's curve over the cases that he or she
     answered. ``over``: what is drawn anew for the average reader, "cases" or "readers and cases"; for one reader it is
-    always cases (``clusters``: lesions or patients).
+    always cases (``clusters``: lesions or patients). Drawing both anew counts the chance of single answers twice, so
+    that its interval is somewhat too wide (as Gallas et al., Commun Stat A 2009; 38:2586-2603, of the MRMC bootstrap).
     """
     match, sampler, answered, notes = _prepared(truth, model, decisions, over, stratified, clusters, level)
     observed, observed_average = match.observed()
+    rng, start = drawing(seed, replicates), 0
     replicated, averaged = np.empty((4, match.n_readers, replicates)), np.empty((4, 1, replicates))
-    rng, start = np.random.default_rng(seed), 0
     for pos, neg in sampler.chunks(replicates, rng):
         each, mean = match.drawn(pos, neg, match.weights(over, len(pos), rng))
         replicated[:, :, start : start + len(pos)] = each.transpose(0, 2, 1)
@@ -128,8 +132,8 @@ def average_matched(
     """``at_matched(...).average`` and its note, the same draws and numbers, without a match for each reader."""
     match, sampler, _answered, notes = _prepared(truth, model, decisions, over, stratified, clusters, level)
     _each, observed = match.observed()
-    averaged, start = np.empty((4, 1, replicates)), 0
-    rng = np.random.default_rng(seed)
+    rng, start = drawing(seed, replicates), 0
+    averaged = np.empty((4, 1, replicates))
     for pos, neg in sampler.chunks(replicates, rng):
         _each, mean = match.drawn(pos, neg, match.weights(over, len(pos), rng), each=False)
         averaged[:, 0, start : start + len(pos)] = mean
@@ -156,7 +160,7 @@ def _prepared(
     if scores.shape != actual.shape:
         raise StatsError(f"model has shape {scores.shape}; one score a case is needed, shape {actual.shape}")
     scored = ~np.isnan(scores)
-    codes = None if clusters is None else cluster_codes(np.asarray(clusters)[scored], int(scored.sum()))
+    codes = kept_cluster_codes(clusters, scored, actual.size)
     actual, scores, said = actual[scored], scores[scored], said[:, scored]
     notes = [*class_size_notes(int(actual.sum()), int((~actual).sum()))]
     if not scored.all():
@@ -219,8 +223,15 @@ def _spread(drawn: Floats) -> Floats:
     return out
 
 
-def _estimates(values: Floats, drawn: Floats, level: float, method: str, n: Ints) -> list[Estimate]:
-    """Percentile intervals of each row of ``drawn`` (r, b)."""
+def _estimates(
+    values: Floats,
+    drawn: Floats,
+    level: float,
+    method: str,
+    n: Ints,
+    undefined: str = "the reader answered no case of a class",
+) -> list[Estimate]:
+    """Percentile intervals of each row of ``drawn`` (r, b); ``undefined`` is why a value may be NaN."""
     shares = [(1 - level) / 2, (1 + level) / 2]
     whole = ~np.isnan(drawn.sum(axis=1))
     limits, width = np.full((2, len(drawn)), NAN), np.zeros(len(drawn))
@@ -233,15 +244,14 @@ def _estimates(values: Floats, drawn: Floats, level: float, method: str, n: Ints
         lost[i] = drawn.shape[1] - kept.size
         if kept.size:
             limits[:, i], width[i] = np.quantile(kept, shares), np.ptp(kept)
-    flat = width < 1e-12
+    flat = (width < NO_WIDTH) | (limits[1] - limits[0] < NO_WIDTH)
     found = []
     for value, low, high, missing, same, size in zip(values.tolist(), *limits.tolist(), lost, flat, n, strict=True):
         note = f"{missing} replicates were undefined and left out" if missing else ""
         if np.isnan(value):
-            note = "the reader answered no case of a class"
+            low, high, note = NAN, NAN, undefined
         elif same:
-            low, high = NAN, NAN
-            note = "no interval: every replicate gave the same value"
+            low, high, note = NAN, NAN, join_notes([note, SAME_VALUE])
         found.append(Estimate(value, low, high, level, method, int(size), note))
     return found
 
@@ -263,13 +273,13 @@ def _summary(
     shares = np.divide(under, under + over, out=np.full(under.shape, NAN), where=under + over > 0)
     share = count["below"] / off if off else NAN
     alpha = 1 - level
-    sign = Test("sign test", NAN, NAN, n=off, note="no reader lies off the curve")
+    sign = Test("sign test", NAN, NAN, n=off, note=OFF_NONE)
     if off:
         p = float(distributions.binomtest(count["below"], off, 0.5).pvalue)
         sign = Test("sign test", float(count["below"]), p, n=off, note="readers as the units, these cases fixed")
     return Matched(
         readers, average, count["below"], count["above"], count["on"], count["undefined"],
-        _estimates(np.array([share]), shares[np.newaxis], level, method, np.array([off]))[0],
+        _estimates(np.array([share]), shares[np.newaxis], level, method, np.array([off]), OFF_NONE)[0],
         sum(point.position == "below" and point.adjusted_p < alpha for point in readers),
         sum(point.position == "above" and point.adjusted_p < alpha for point in readers),
         sign, note,

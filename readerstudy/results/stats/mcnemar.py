@@ -13,6 +13,7 @@ from readerstudy.results.stats.arrays import (
     FEW_DISCORDANT,
     Bools,
     Floats,
+    as_counts,
     as_floats,
     binary_decisions,
     binary_truth,
@@ -60,8 +61,8 @@ def mcnemar_from_counts(
     Interval of the difference: Bonett and Price (J Educ Behav Stat 2012; 37:479-488), clipped to -1..1.
     """
     check_level(level)
-    one, other, total = (np.atleast_1d(as_floats(name, v)) for name, v in (("b", b), ("c", c), ("n", n)))
-    if ((one < 0) | (other < 0) | (one + other > total)).any():
+    one, other, total = as_counts(b=b, c=c, n=n)
+    if (one + other > total).any():
         raise StatsError("b and c count discordant pairs: neither is negative, and together they do not exceed n")
     discordant = one + other
     tested = discordant > 0

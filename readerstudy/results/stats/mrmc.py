@@ -12,7 +12,9 @@ from numpy.typing import ArrayLike
 
 from readerstudy.results.stats.arrays import FEW_READERS, Floats, check_level, class_size_notes
 from readerstudy.results.stats.estimate import NAN, StatsError, join_notes
+from readerstudy.results.stats.intervals import ZERO_VARIANCE
 from readerstudy.results.stats.mrmc_anova import (
+    Bounds,
     EqualityTest,
     MeanSquares,
     ModalityDifference,
@@ -24,7 +26,7 @@ from readerstudy.results.stats.mrmc_anova import (
     modality_mean,
     variance_components,
 )
-from readerstudy.results.stats.mrmc_covariance import Accuracies, Metric, accuracies
+from readerstudy.results.stats.mrmc_covariance import Accuracies, Metric, accuracies, left_out_notes
 
 EFFECTS = ("random", "fixed")
 
@@ -100,8 +102,8 @@ def mrmc(
     "delong" or "unbiased"; ``metric``: "auc", "sensitivity", "specificity" (of decisions 0/1), or a function.
 
     Obuchowski NA, Rockette HE, Commun Stat B 1995; 24:285-308; degrees of freedom and single-modality intervals:
-    Hillis SL, Statistics in Medicine 2007; 26:596-619 and 2014; 33:330-360. A reader without a defined accuracy in
-    every modality is left out, and counted.
+    Hillis SL, Statistics in Medicine 2007; 26:596-619 and 2014; 33:330-360. A reader whose accuracy in some modality is
+    undefined, or rests on one case of a class and so has no variance, is left out, and counted.
     """
     check_level(level)
     for name, effect in (("readers", readers), ("cases", cases)):
@@ -111,15 +113,26 @@ def mrmc(
         raise StatsError("readers and cases are both fixed: then nothing is random and nothing can be inferred")
     cells = accuracies(truth, ratings, metric, covariance)
     t, r = cells.theta.shape
-    names = _names("modalities", modalities, t)
-    who = np.array(_names("reader_names", reader_names, r))
-    kept = ~np.isnan(cells.theta).any(axis=0)
+    names = names_of("modalities", modalities, t)
+    who = np.array(names_of("reader_names", reader_names, r))
+    kept = cells.readers_with_variance()
     theta = cells.theta[:, kept]
     matrix = cells.covariance.reshape(t, r, t, r)[:, kept][:, :, :, kept]
     components, squares = variance_components(theta, matrix)
     note = join_notes(_notes(cells, components, theta.shape, readers))
+    bounds = bounds_of(metric, theta)
+    apart = None if bounds is None else (bounds[0] - bounds[1], bounds[1] - bounds[0])
     means = tuple(
-        modality_mean(name, theta[i], matrix[i, :, i], readers=readers, cases=cases, level=level, n=cells.truth.size)
+        modality_mean(
+            name,
+            theta[i],
+            matrix[i, :, i],
+            readers=readers,
+            cases=cases,
+            level=level,
+            n=cells.truth.size,
+            bounds=bounds,
+        )
         for i, name in enumerate(names)
     )
     equality = equality_test(components, squares, theta.shape, readers, cases)
@@ -128,14 +141,19 @@ def mrmc(
         covariance, readers, cases, names, tuple(str(name) for name in who[kept]),
         int(cells.truth.sum()), int((~cells.truth).sum()), theta, matrix.reshape(theta.size, theta.size),
         components, squares, equality, means,
-        modality_differences(theta, equality, names, cells.truth.size, level, readers, cases),
-        _reader_differences(theta, matrix, names, tuple(who[kept]), cells.truth.size, level),
+        modality_differences(theta, equality, names, cells.truth.size, level, readers, cases, apart),
+        _reader_differences(theta, matrix, names, tuple(who[kept]), cells.truth.size, level, apart),
         note,
     )  # fmt: skip
 
 
+def bounds_of(metric: Metric, theta: Floats) -> Bounds:
+    """0..1, within which intervals are kept; None for a metric of the caller's own that leaves it."""
+    return None if callable(metric) and ((theta < 0) | (theta > 1)).any() else (0.0, 1.0)
+
+
 def _reader_differences(
-    theta: Floats, matrix: Floats, names: Sequence[str], who: Sequence[str], n: int, level: float
+    theta: Floats, matrix: Floats, names: Sequence[str], who: Sequence[str], n: int, level: float, bounds: Bounds
 ) -> tuple[ModalityDifference, ...]:
     """Each reader's own differences: z from that reader's own variance and Cov1, pooled over modalities."""
     found = []
@@ -143,12 +161,14 @@ def _reader_differences(
     for k, reader in enumerate(who if t > 1 else ()):
         own = matrix[:, k, :, k]
         variance = 2 * float(np.diagonal(own).mean() - own[~np.eye(t, dtype=bool)].mean())
-        se = math.sqrt(variance) if variance > 1e-15 else NAN
-        note = "" if variance > 1e-15 else "no test: the difference has no positive variance"
+        se = math.sqrt(variance) if variance >= ZERO_VARIANCE else NAN
+        note = "" if variance >= ZERO_VARIANCE else "no test: the difference has no positive variance"
         for i, j in combinations(range(t), 2):
             value = float(theta[i, k] - theta[j, k])
             found.append(
-                difference(names[i], names[j], value, se, math.inf, n, level, "z, reader fixed", note, str(reader))
+                difference(
+                    names[i], names[j], value, se, math.inf, n, level, "z, reader fixed", note, bounds, str(reader)
+                )
             )
     return tuple(found)
 
@@ -161,16 +181,18 @@ def _notes(cells: Accuracies, components: OrComponents, shape: tuple[int, ...], 
         notes.append(f"only {r} reader{'s' if r != 1 else ''} (fewer than {FEW_READERS}): no sound inference to others")
     if cells.n_missing:
         notes.append(f"{cells.n_missing} missing ratings: each accuracy is over the cases its reader read")
-    if cells.theta.shape[1] > r:
-        notes.append(f"{cells.theta.shape[1] - r} readers left out: no defined accuracy in every modality")
+    notes += left_out_notes(cells.theta, cells.readers_with_variance(), " in every modality")
     parts = {"reader": components.reader, "modality x reader": components.modality_reader} if t > 1 else {}
     notes += [f"the {part} variance component is negative ({value:.3g})" for part, value in parts.items() if value < 0]
     return notes
 
 
-def _names(argument: str, given: Sequence[str] | None, size: int) -> tuple[str, ...]:
+def names_of(argument: str, given: Sequence[str] | None, size: int) -> tuple[str, ...]:
     if given is None:
         return tuple(str(i + 1) for i in range(size))
     if len(given) != size:
         raise StatsError(f"{argument} names {len(given)}, but ratings holds {size}")
-    return tuple(str(name) for name in given)
+    names = tuple(str(name) for name in given)
+    if len(set(names)) < size:
+        raise StatsError(f"{argument} names one twice: {', '.join(names)}")
+    return names

@@ -12,7 +12,9 @@ from scipy import stats as distributions
 
 from readerstudy.results.stats.arrays import Floats
 from readerstudy.results.stats.estimate import NAN, Estimate, join_notes
-from readerstudy.results.stats.intervals import normal_interval
+from readerstudy.results.stats.intervals import ZERO_VARIANCE, normal_interval
+
+Bounds = tuple[float, float] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,7 @@ def _averages(matrix: Floats) -> tuple[float, float, float, float]:
 
 def modality_mean(
     name: str, theta: Floats, matrix: Floats, *, readers: str, cases: str, level: float, n: int,
-    bounds: tuple[float, float] = (0.0, 1.0),
+    bounds: Bounds = (0.0, 1.0),
 ) -> ModalityMean:  # fmt: skip
     """The mean of readers' accuracies (r,) with covariance (r, r), by Hillis' single-modality formulae."""
     r = theta.size
@@ -130,7 +132,7 @@ def modality_mean(
 
 def mean_of_readers(
     name: str, theta: Floats, error: float, cov2: float, *, readers: str, cases: str, level: float, n: int,
-    bounds: tuple[float, float] = (0.0, 1.0),
+    bounds: Bounds = (0.0, 1.0),
 ) -> ModalityMean:  # fmt: skip
     """The same from the mean variance ``error`` of the readers' accuracies (r,) and their mean covariance ``cov2``."""
     r = theta.size
@@ -139,6 +141,8 @@ def mean_of_readers(
         nothing = Estimate.undefined("no reader has a defined accuracy", level=level, method=method, n=n)
         return ModalityMean(name, nothing, NAN, NAN, NAN, NAN, NAN)
     ms_reader = float(theta.var(ddof=1)) if r > 1 else NAN
+    if ms_reader < ZERO_VARIANCE:
+        ms_reader = 0.0
     if readers == "fixed":
         variance, df = (error + (r - 1) * max(cov2, 0.0)) / r, math.inf
     elif cases == "fixed":
@@ -154,7 +158,9 @@ def mean_of_readers(
         df = math.inf
     if cov2 < 0 and not (readers == "random" and cases == "fixed"):
         notes.append("covariance between readers is negative and taken as 0")
-    if not variance > 0:
+    if math.isnan(variance) and r > 1:
+        notes.append("no interval: the variance is undefined (fewer than two cases of a class)")
+    elif not variance >= ZERO_VARIANCE:
         notes.append("no interval: the variance estimate is not positive")
         variance = NAN
     se = math.sqrt(variance)
@@ -177,17 +183,21 @@ def equality_test(
     notes = []
     if readers == "fixed":
         denominator = components.error - components.cov1 + (r - 1) * (components.cov2 - components.cov3)
+        if components.cov2 < components.cov3:
+            notes.append("Cov2 - Cov3 is negative and, readers being fixed, kept")
     else:
         extra = 0.0 if cases == "fixed" else r * (components.cov2 - components.cov3)
         if extra < 0:
             notes.append("Cov2 - Cov3 is negative and taken as 0")
         denominator = squares.modality_reader + max(extra, 0.0)
         df2 = (
-            denominator**2 / (squares.modality_reader**2 / ((t - 1) * (r - 1))) if squares.modality_reader > 0 else NAN
+            denominator**2 / (squares.modality_reader**2 / ((t - 1) * (r - 1)))
+            if squares.modality_reader >= ZERO_VARIANCE
+            else NAN
         )
     if r < 2 and readers == "random":
         return EqualityTest(name, NAN, NAN, df1, NAN, NAN, "one reader: no inference to other readers")
-    if not denominator > 1e-15 or math.isnan(df2):
+    if not denominator >= ZERO_VARIANCE or math.isnan(df2):
         return EqualityTest(name, NAN, denominator, df1, NAN, NAN, "no test: the denominator is not positive")
     if readers == "fixed":
         statistic = df1 * squares.modality / denominator
@@ -199,22 +209,31 @@ def equality_test(
 
 
 def modality_differences(
-    theta: Floats, equality: EqualityTest, names: Sequence[str], n: int, level: float, readers: str, cases: str
+    theta: Floats,
+    equality: EqualityTest,
+    names: Sequence[str],
+    n: int,
+    level: float,
+    readers: str,
+    cases: str,
+    bounds: Bounds = (-1.0, 1.0),
 ) -> tuple[ModalityDifference, ...]:
     means = theta.mean(axis=1) if theta.size else np.full(len(theta), NAN)
-    se = math.sqrt(2 / theta.shape[1] * equality.denominator) if equality.denominator > 1e-15 else NAN
+    se = math.sqrt(2 / theta.shape[1] * equality.denominator) if equality.denominator >= ZERO_VARIANCE else NAN
     method = f"Obuchowski-Rockette, {effects(readers, cases)}"
     return tuple(
-        difference(names[i], names[j], float(means[i] - means[j]), se, equality.df2, n, level, method, equality.note)
+        difference(
+            names[i], names[j], float(means[i] - means[j]), se, equality.df2, n, level, method, equality.note, bounds
+        )
         for i, j in combinations(range(len(means)), 2)
     )
 
 
 def difference(
     first: str, second: str, value: float, se: float, df: float, n: int, level: float, method: str, note: str,
-    reader: str | None = None,
+    bounds: Bounds, reader: str | None = None,
 ) -> ModalityDifference:  # fmt: skip
-    estimate = normal_interval(value, se, level=level, df=df, method=method, n=n, bounds=None, note=note)
+    estimate = normal_interval(value, se, level=level, df=df, method=method, n=n, bounds=bounds, note=note)
     statistic = value / se
     tail = distributions.norm.sf(abs(statistic)) if math.isinf(df) else distributions.t.sf(abs(statistic), df)
     return ModalityDifference(first, second, estimate, se, df, statistic, 2 * float(tail), reader)

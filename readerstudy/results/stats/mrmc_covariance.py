@@ -18,6 +18,27 @@ METHODS = ("jackknife", "delong", "unbiased")
 GRAM_BYTES = 2**25  # success scores held at a time by the unbiased covariance
 
 
+def with_variance(theta: Floats, variances: Floats) -> Bools:
+    """Columns of ``theta`` (t, r) without NaN and with a variance (t, r); where none has one, those without NaN."""
+    defined = np.asarray(~np.isnan(theta).any(axis=0))
+    measured = np.asarray(defined & ~np.isnan(variances).any(axis=0))
+    return measured if measured.any() else defined
+
+
+def left_out_notes(theta: Floats, kept: Bools, where: str = "") -> list[str]:
+    """What is said of the readers of ``theta`` (t, r) who are not kept (r,): their accuracy is not defined, or has no
+    variance."""
+    defined = np.asarray(~np.isnan(theta).any(axis=0))
+    notes = []
+    for n, why in (
+        (int((~defined).sum()), f"no defined accuracy{where}"),
+        (int((defined & ~kept).sum()), f"an accuracy on one case of a class has no variance{where}"),
+    ):
+        if n:
+            notes.append(f"{n} reader{'s' if n != 1 else ''} left out: {why}")
+    return notes
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Accuracies:
     """``theta`` (t, r): the accuracy of each reader in each modality, NaN where it is undefined.
@@ -31,6 +52,11 @@ class Accuracies:
     truth: Bools
     ratings: Floats
     n_missing: int
+
+    def readers_with_variance(self) -> Bools:
+        """Readers (r,) whose accuracy is defined in every modality and has a variance, which takes two cases of a
+        class; where nobody's has, those whose accuracy is defined."""
+        return with_variance(self.theta, np.diagonal(self.covariance).reshape(self.theta.shape))
 
 
 def accuracies(
@@ -102,14 +128,21 @@ def _without_one(theta: Floats, values: Floats, size: Floats) -> Floats:
 
 
 def _overlap_covariance(values: Floats, theta: Floats, size: Floats) -> Floats:
-    """Sample covariance over the cases that two cells share, times their number, over both cells' sizes."""
+    """Covariance of the means of two cells, from the cases that both have.
+
+    Of cells with m and n cases, s of them shared, the products of deviations from each cell's own mean sum to an
+    expected s (1 - 1/m - 1/n + s / (m n)) covariances of one case, and the means' covariance is s / (m n) of one
+    case's: the sum over m n - m - n + s is unbiased. Where all is shared that is the sample covariance over n.
+    """
     seen = ~np.isnan(values)
     centred = np.where(seen, values - theta[:, np.newaxis], 0.0)
     product, n = centred @ centred.T, values.shape[1]
     if seen.all():
         return product / (n * (n - 1)) if n > 1 else np.full(product.shape, np.nan)
     shared = seen.astype(float) @ seen.T.astype(float)
-    return np.where(shared > 1, product * shared / (shared - 1) / np.outer(size, size), np.nan)
+    divisor = np.outer(size, size) - np.add.outer(size, size) + shared
+    found = np.where((np.minimum.outer(size, size) > 1) & (divisor > 0), product / divisor, np.nan)
+    return np.where(shared > 0, found, 0.0)
 
 
 def mean_share(right: Floats) -> tuple[Floats, float, float]:
@@ -203,6 +236,6 @@ def _three_axes(ratings: ArrayLike) -> Floats:
     cells = as_floats("ratings", ratings)
     if cells.ndim == 2:
         cells = cells[np.newaxis]
-    if cells.ndim != 3:
+    if cells.ndim != 3 or not len(cells):
         raise StatsError(f"ratings has shape {cells.shape}; (t, r, n) is needed: modality, reader, case")
     return cells

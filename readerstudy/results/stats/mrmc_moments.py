@@ -11,9 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from readerstudy.results.stats.arrays import Bools, Floats
 
+Codes = NDArray[np.int32]
+BLOCK = 2**17  # pairs of cases at a time: within the processor's cache
 # sums over pairs of scores that may coincide -> sums over pairs that do not, in the order above
 _APART = np.array(
     [
@@ -65,26 +68,31 @@ class Moments:
         return float(self.coefficients @ self.biased)
 
 
-def moments(truth: Bools, first: Floats, second: Floats) -> Moments:
-    """Moments of two modalities' ratings (r, n) by the same readers; NaN where a reader did not read a case.
+def moments(truth: Bools, ratings: Floats) -> dict[tuple[int, int], Moments]:
+    """Moments of each pair of modalities i <= j of ``ratings`` (t, r, n); NaN where a reader did not read a case.
 
-    One reader at a time, so that memory does not grow with readers; O(r m n).
+    O(t r m n) comparisons, a block of positives at a time, so that memory grows with neither readers nor cases; what
+    sums over one class only comes from ranks, and what was read from products of readers.
     """
-    m, n = int(truth.sum()), int((~truth).sum())
-    scores = [_Sums(m, n), _Sums(m, n)]
-    designs = [_Sums(m, n), _Sums(m, n)]
-    numerator, denominator = np.zeros(8), np.zeros(8)
-    for one, other in zip(first, second, strict=True):
-        pairs = [success_matrix(row[truth], row[~truth]) for row in ((one,) if other is one else (one, other))]
-        if len(pairs) == 1:
-            pairs *= 2
-        products = []
-        for k, (score, seen) in enumerate(pairs):
-            products.append((scores[k].add(score), designs[k].add(seen)))
-        numerator[:4] += _products(products[0][0], products[1][0])
-        denominator[:4] += _products(products[0][1], products[1][1])
-    numerator[4:] = _products(scores[0].parts(), scores[1].parts())
-    denominator[4:] = _products(designs[0].parts(), designs[1].parts())
+    positive, negative = ratings[:, :, truth], ratings[:, :, ~truth]
+    rows, columns = _won(positive, negative), _won(-negative, -positive)
+    own, together = _pair_products(positive, negative)
+    read_pos, read_neg = (~np.isnan(positive)).astype(float), (~np.isnan(negative)).astype(float)
+    pairs = (read_pos.sum(axis=2) * read_neg.sum(axis=2)).sum(axis=1)
+    return {
+        (i, j): _moments(
+            _numerators(rows[i], rows[j], columns[i], columns[j], own[i, j], together[i, j]),
+            _denominators(read_pos[i], read_pos[j], read_neg[i], read_neg[j]),
+            np.array([rows[i].sum(), rows[j].sum()]), np.array([pairs[i], pairs[j]]),
+        )
+        for i in range(len(ratings))
+        for j in range(i, len(ratings))
+    }  # fmt: skip
+
+
+def _moments(numerator: Floats, denominator: Floats, totals: Floats, pairs: Floats) -> Moments:
+    """From the sums over pairs of scores that may coincide, of scores and of what was read, in the order above; the
+    sum of each modality's scores (2,) and how many there are (2,)."""
     apart_numerator, apart_denominator = _APART @ numerator, _APART @ denominator
     with np.errstate(invalid="ignore", divide="ignore"):
         unbiased = apart_numerator / apart_denominator
@@ -93,40 +101,85 @@ def moments(truth: Bools, first: Floats, second: Floats) -> Moments:
         coefficients[7] -= 1
         # a moment of which the design has no pair has coefficient 0 and drops out
         unbiased = np.where(np.abs(apart_denominator) < 0.5, 0.0, unbiased)
+        if apart_denominator[7] < 0.5:  # the square of the mean: without it there is no variance
+            unbiased[7] = np.nan
         sizes = np.round(1 / (_TO_COEFFICIENTS @ coefficients) - 1)
-        auc = np.array([score.total for score in scores]) / np.array([design.total for design in designs])
+        auc = totals / pairs
     return Moments(auc, unbiased, biased, coefficients, _TO_COMPONENTS @ biased, sizes)
 
 
-def success_matrix(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
-    """Success scores (m, n), 0 where a rating is missing, and which pairs were read (m, n) as 0 and 1."""
-    difference = positive[:, np.newaxis] - negative
-    seen = ~np.isnan(difference)
-    return np.where(seen, (np.sign(difference) + 1) / 2, 0.0), seen.astype(float)
+def _won(values: Floats, among: Floats) -> Floats:
+    """How many of ``among`` (t, r, n) each of ``values`` (t, r, m) is above, ties counted half, 0 where missing."""
+    won = np.zeros(values.shape)
+    for at in np.ndindex(values.shape[:2]):
+        seen, others = ~np.isnan(values[at]), np.sort(among[at][~np.isnan(among[at])])
+        mine = values[at][seen]
+        won[at][seen] = (np.searchsorted(others, mine, "left") + np.searchsorted(others, mine, "right")) / 2
+    return won
 
 
-class _Sums:
-    """A running sum of (m, n) matrices, and the four sums that products of two of them need."""
+def _pair_products(positive: Floats, negative: Floats) -> tuple[Floats, Floats]:
+    """Sums over the pairs of cases of the products of two modalities' scores: by one reader, and of scores summed over
+    readers; both (t, t), the upper half."""
+    t, r, m = positive.shape
+    positive_codes, negative_codes = _codes(positive, negative)
+    own, together = np.zeros((t, t)), np.zeros((t, t))
+    step = max(1, BLOCK // max(negative.shape[2], 1))
+    for start in range(0, m, step):
+        block = positive_codes[:, :, start : start + step, np.newaxis]
+        summed = np.zeros((t, block.shape[2], negative.shape[2]), np.float32)
+        for reader in range(r):
+            scores = [twice_success(block[k, reader], negative_codes[k, reader]) for k in range(t)]
+            for i, score in enumerate(scores):
+                summed[i] += score
+                for j in range(i, t):
+                    # whole numbers, the sum of a block's below 2**24: exact in single precision
+                    own[i, j] += float(np.vdot(score, scores[j]))
+        exact = summed.astype(float)
+        for i in range(t):
+            for j in range(i, t):
+                together[i, j] += float(np.vdot(exact[i], exact[j]))
+    return own / 4, together / 4
 
-    def __init__(self, m: int, n: int) -> None:
-        self.matrix = np.zeros((m, n))
 
-    def add(self, matrix: Floats) -> tuple[Floats, Floats, Floats, float]:
-        self.matrix += matrix
-        return matrix, matrix.sum(axis=1), matrix.sum(axis=0), float(matrix.sum())
+def _codes(positive: Floats, negative: Floats) -> tuple[Codes, Codes]:
+    """Ratings (t, r, m) and (t, r, n) as whole numbers in the same order within each modality and reader, which compare
+    faster; a missing positive is below all, a missing negative above all, so that neither wins a pair."""
+    m = positive.shape[2]
+    ratings = np.concatenate([positive, negative], axis=2)
+    codes = np.empty(ratings.shape, np.int32)
+    codes[:, :, :m], codes[:, :, m:] = -1, ratings.shape[2]
+    for at in np.ndindex(ratings.shape[:2]):
+        seen = ~np.isnan(ratings[at])
+        codes[at][seen] = np.unique(ratings[at][seen], return_inverse=True)[1]
+    return codes[:, :, :m].copy(), codes[:, :, m:].copy()
 
-    def parts(self) -> tuple[Floats, Floats, Floats, float]:
-        return self.matrix, self.matrix.sum(axis=1), self.matrix.sum(axis=0), self.total
 
-    @property
-    def total(self) -> float:
-        return float(self.matrix.sum())
+def twice_success(positive: Codes, negative: Codes) -> NDArray[np.float32]:
+    """Twice the success scores of (b, 1) against (n,): 2, 1 or 0, and 0 where a rating is missing."""
+    won = (positive >= negative).view(np.int8)
+    won += (positive > negative).view(np.int8)
+    return won.astype(np.float32)
 
 
-def _products(
-    one: tuple[Floats, Floats, Floats, float], other: tuple[Floats, Floats, Floats, float]
-) -> tuple[float, float, float, float]:
-    """Sums of products: same pair, same positive, same negative, any."""
-    return (
-        float(np.vdot(one[0], other[0])), float(one[1] @ other[1]), float(one[2] @ other[2]), one[3] * other[3]
-    )  # fmt: skip
+def _numerators(
+    row: Floats, other_row: Floats, column: Floats, other_column: Floats, own: float, together: float
+) -> Floats:
+    """Sums of products of scores, from each reader's sums (r, m) and (r, n): same reader, then any two."""
+    total, other_total = row.sum(axis=1), other_row.sum(axis=1)
+    return np.array([
+        own, np.vdot(row, other_row), np.vdot(column, other_column), total @ other_total,
+        together, row.sum(axis=0) @ other_row.sum(axis=0), column.sum(axis=0) @ other_column.sum(axis=0),
+        total.sum() * other_total.sum(),
+    ])  # fmt: skip
+
+
+def _denominators(pos: Floats, other_pos: Floats, neg: Floats, other_neg: Floats) -> Floats:
+    """The same sums of what was read: positives (r, m) and negatives (r, n) as 1 and 0."""
+    both_pos, both_neg = np.vecdot(pos, other_pos), np.vecdot(neg, other_neg)
+    m, other_m, n, other_n = (seen.sum(axis=1) for seen in (pos, other_pos, neg, other_neg))
+    return np.array([
+        both_pos @ both_neg, both_pos @ (n * other_n), both_neg @ (m * other_m), (m * n) @ (other_m * other_n),
+        np.vdot(pos @ other_pos.T, neg @ other_neg.T), (n @ pos) @ (other_n @ other_pos),
+        (m @ neg) @ (other_m @ other_neg), (m @ n) * (other_m @ other_n),
+    ])  # fmt: skip

@@ -21,10 +21,13 @@ from readerstudy.results.stats.arrays import (
     class_size_notes,
 )
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
-from readerstudy.results.stats.intervals import normal_interval
+from readerstudy.results.stats.intervals import ZERO_VARIANCE, normal_interval
+from readerstudy.results.stats.mrmc import names_of
 from readerstudy.results.stats.mrmc_covariance import METRICS
 from readerstudy.results.stats.mrmc_moments import Moments, moments
 
+NO_VARIANCE = "no interval: no variance from one reader, or from one case of a class"
+FAR_BELOW = 4  # times: a variance so much smaller than the one that cannot be negative is near 0 by chance
 NORMAL_ABOVE = 50  # iMRMC's rule: above so many degrees of freedom t is taken as the normal
 
 
@@ -96,14 +99,14 @@ def mrmc_ustat(
         other = ~actual if metric == "sensitivity" else actual
         cells = np.where(other & ~np.isnan(cells), 0.5, cells)
     t = len(cells)
-    names = tuple(str(i + 1) for i in range(t)) if modalities is None else tuple(str(name) for name in modalities)
-    if len(names) != t:
-        raise StatsError(f"modalities names {len(names)}, but ratings holds {t}")
+    names = names_of("modalities", modalities, t)
     n_positive, n_negative = int(actual.sum()), int((~actual).sum())
-    found = {(names[i], names[j]): moments(actual, cells[i], cells[j]) for i in range(t) for j in range(i, t)}
+    found = {(names[i], names[j]): pair for (i, j), pair in moments(actual, cells).items()}
     means = tuple(_mean(name, found[name, name], actual.size, level) for name in names)
     differences = tuple(_difference(one, other, found, actual.size, level) for one, other in combinations(names, 2))
-    readers = int((~np.isnan(cells)).any(axis=(0, 2)).sum())
+    read = ~np.isnan(cells)
+    # a reader of one class only has no pair to give
+    readers = int((read[:, :, actual].any(axis=2) & read[:, :, ~actual].any(axis=2)).any(axis=0).sum())
     notes = class_size_notes(n_positive, n_negative)
     if readers < FEW_READERS:
         notes.append(f"only {readers} readers (fewer than {FEW_READERS}): no sound inference to other readers")
@@ -150,15 +153,22 @@ def _result(
         notes.append(
             f"the unbiased variance is negative ({variance:.3g}); the biased one ({biased:.3g}) takes its place"
         )
-    if used <= 1e-15:
+    elif ZERO_VARIANCE <= variance < biased / FAR_BELOW:
+        notes.append(
+            f"the unbiased variance ({variance:.3g}) happens to be far below the biased one ({biased:.3g}): "
+            "interval and p may flatter"
+        )
+    if math.isnan(used) and not math.isnan(value):
+        notes.append(NO_VARIANCE)
+    elif used < ZERO_VARIANCE:
         used = NAN
         notes.append("no interval: the variance estimate is zero")
     df = bdg_degrees_of_freedom(used, components, sizes)
     if not math.isnan(used) and math.isnan(df):
-        notes.append("no degrees of freedom: one reader, or one case of a class")
+        notes.append("no degrees of freedom: too few readers, or cases of a class")
     effective = math.inf if df > NORMAL_ABOVE else math.floor(df) if not math.isnan(df) else NAN
     se = math.sqrt(used)
-    bounds = None if second else (0.0, 1.0)
+    bounds = (-1.0, 1.0) if second else (0.0, 1.0)
     null = 0.0 if second else 0.5
     note = join_notes(notes)
     estimate = normal_interval(

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from readerstudy.results.stats.arrays import (
     FEW_READERS,
     Floats,
+    as_counts,
     as_floats,
     binary_decisions,
     binary_truth,
@@ -132,9 +133,7 @@ def points_from_counts(
     check_level(level)
     if prevalence is not None and not 0 < prevalence < 1:
         raise StatsError(f"prevalence is {prevalence!r}; it lies between 0 and 1, for example 0.02")
-    a, b, d, c, missing = np.broadcast_arrays(
-        *(np.atleast_1d(as_floats("counts", v)) for v in (tp, fn, tn, fp, n_missing))
-    )
+    a, b, d, c, missing = as_counts(tp=tp, fn=fn, tn=tn, fp=fp, n_missing=n_missing)
     sensitivity = proportions(a, a + b, level, empty=NO_POSITIVE)
     specificity = proportions(d, d + c, level, empty=NO_NEGATIVE)
     ppv = proportions(a, a + c, level, empty="no case was called positive")
@@ -162,11 +161,12 @@ def points_from_counts(
 def likelihood_ratios(x1: Floats, n1: Floats, x2: Floats, n2: Floats, level: float = 0.95) -> list[Estimate]:
     """(x1 / n1) / (x2 / n2) with the log interval of Simel, Samsa and Matchar (J Clin Epidemiol 1991; 44:763-770).
 
-    Where a count is 0 that interval does not exist; half a case is then added to each cell of the table for the
-    interval only, and the note says so. 0 / 0 is NaN, anything else over 0 is inf.
+    Where a count is 0 that interval does not exist, and where both shares are 1 it has no width; half a case is then
+    added to each cell of the table for the interval only, and the note says so. 0 / 0 is NaN, anything else over 0 is
+    inf.
     """
     z = z_value(level)
-    zero = (x1 == 0) | (x2 == 0)
+    zero = (x1 == 0) | (x2 == 0) | ((x1 == n1) & (x2 == n2))
     half = np.where(zero, 0.5, 0.0)
     p1, p2 = (x1 + half) / np.maximum(n1 + 2 * half, 1e-300), (x2 + half) / np.maximum(n2 + 2 * half, 1e-300)
     with np.errstate(divide="ignore", invalid="ignore"):

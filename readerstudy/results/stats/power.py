@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from scipy import stats as distributions
 
 from readerstudy.results.stats.estimate import NAN, StatsError, join_notes
@@ -13,6 +14,7 @@ from readerstudy.results.stats.mrmc import EFFECTS, Mrmc
 from readerstudy.results.stats.mrmc_anova import OrComponents
 
 MOST_CASES = 100_000
+STEPS = 50  # of the ladder of numbers of cases on which the power asked for is first sought
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,11 @@ def power(
         raise StatsError("readers and cases are both fixed: then nothing is random and there is nothing to plan")
     if not 0 < alpha < 1:
         raise StatsError(f"alpha is {alpha!r}; it lies between 0 and 1, for example 0.05")
+    for name, number in (("n_readers", n_readers), ("n_cases", n_cases)):
+        if not isinstance(number, int | np.integer):
+            raise StatsError(f"{name} is {number!r}; a whole number is needed")
+    if not math.isfinite(difference):
+        raise StatsError(f"effect is {difference!r}; it is the difference of two average accuracies, for example 0.05")
     if n_readers < (1 if readers == "fixed" else 2) or n_cases < 2:
         raise StatsError(f"{n_readers} readers and {n_cases} cases are too few to plan with")
     scale = size / n_cases
@@ -69,7 +76,12 @@ def power(
     between = max(components.modality_reader, 0.0) if readers == "random" else 0.0
     if components.modality_reader < 0 and readers == "random":
         note = join_notes([note, "the pilot's modality x reader component is negative and taken as 0"])
-    own = between + scale * (components.error - components.cov1 - apart)
+    alone = components.error - components.cov1 - apart
+    if alone < 0 and readers == "random":
+        # else a pilot whose covariances exceed its variance would need next to no cases
+        alone = 0.0
+        note = join_notes([note, "the pilot's error variance is below its covariances: the difference is taken as 0"])
+    own = between + scale * alone
     whole = own + (scale * n_readers * apart if cases == "random" else 0.0)
     if not whole > 0:
         why = join_notes([note, "undefined: the pilot's variance is not positive"])
@@ -102,7 +114,7 @@ def sample_size(
     """
     if not 0 < target < 1:
         raise StatsError(f"target is {target!r}; a power lies between 0 and 1, for example 0.8")
-    counts = (n_readers,) if isinstance(n_readers, int) else tuple(n_readers)
+    counts = np.atleast_1d(np.asarray(n_readers)).tolist()
 
     def at(count: int, n: int) -> Power:
         return power(
@@ -114,11 +126,14 @@ def sample_size(
 
 
 def _fewest(count: int, at: Callable[[int, int], Power], target: float) -> Power:
-    best = at(count, MOST_CASES)
-    if not best.power >= target:
+    # with few readers more cases can cost more degrees of freedom than they bring: the first rise is sought on a ladder
+    rungs = sorted({*(int(2 * (MOST_CASES / 2) ** (k / STEPS)) for k in range(STEPS)), MOST_CASES})
+    reached = next((k for k, n in enumerate(rungs) if at(count, n).power >= target), None)
+    if reached is None:
+        best = at(count, MOST_CASES)
         note = join_notes([best.note, f"not reached with {MOST_CASES} cases: more readers are needed"])
         return replace(best, n_cases=None, note=note)
-    low, high = 2, MOST_CASES
+    low, high = rungs[max(reached - 1, 0)], rungs[reached]
     while low < high:
         middle = (low + high) // 2
         if at(count, middle).power >= target:

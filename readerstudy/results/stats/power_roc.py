@@ -71,6 +71,8 @@ def sample_size_two_roc(
     "delong", or "obuchowski", the binormal one of that paper with parameters by least squares as in pROC.
     """
     _check_alpha(alpha, sides)
+    if not 0 < power < 1:
+        raise StatsError(f"power is {power!r}; it lies between 0 and 1, for example 0.8")
     actual = binary_truth(truth)
     rows = rows_of_cases("scores", scores, actual.size)
     if len(rows) != 2:

@@ -39,7 +39,7 @@ class CaseSampler:
 
     @property
     def n_clusters(self) -> int:
-        return 0 if self.clusters is None else int(self.clusters.max()) + 1
+        return 0 if self.clusters is None or not self.clusters.size else int(self.clusters.max()) + 1
 
     def chunks(self, replicates: int, rng: np.random.Generator) -> Iterator[tuple[Counts, Counts]]:
         """Counts of the positives (b, m) and the negatives (b, n) in their order in ``truth``, chunk by chunk."""
@@ -74,14 +74,37 @@ def draw_counts(n: int, size: int, replicates: int, rng: np.random.Generator) ->
     return np.bincount(drawn.ravel(), minlength=n * replicates).reshape(replicates, n)
 
 
+def drawing(seed: int, replicates: int) -> np.random.Generator:
+    """The generator of ``seed``, once there is something to draw."""
+    if not isinstance(replicates, int | np.integer) or replicates < 1:
+        raise StatsError(f"replicates is {replicates!r}; a whole number, at least 1 is needed, 2000 are usual")
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError) as error:
+        raise StatsError(f"seed is {seed!r}; a whole number from 0 is needed") from error
+
+
+def kept_cluster_codes(clusters: ArrayLike | None, kept: Bools | Ints, n_cases: int) -> Ints | None:
+    """``cluster_codes`` of the cases that are kept, from the labels of all ``n_cases``."""
+    codes = cluster_codes(clusters, n_cases)
+    return None if codes is None else cluster_codes(codes[kept], codes[kept].size)
+
+
 def cluster_codes(clusters: ArrayLike | None, n_cases: int) -> Ints | None:
-    """Cluster labels (n,) of any kind as codes 0..g-1; None stays None."""
+    """Cluster labels (n,) of any kind as codes 0..g-1; None stays None. A case without a label is refused: together
+    such cases would pass for one lesion."""
     if clusters is None:
         return None
-    labels = np.asarray(clusters)
+    labels = np.asarray(clusters, object)
     if labels.shape != (n_cases,):
         raise StatsError(f"clusters has shape {labels.shape}; one label a case is needed, shape ({n_cases},)")
-    return np.unique(labels, return_inverse=True)[1].astype(np.intp)
+    for i, label in enumerate(labels.tolist()):
+        if label is None or label != label:  # NaN is not itself
+            raise StatsError(f"clusters[{i}] is {label!r}; every case needs a label, one of its own where it is alone")
+    try:
+        return np.unique(np.asarray(clusters), return_inverse=True)[1].astype(np.intp)
+    except TypeError as error:
+        raise StatsError(f"clusters mixes labels of kinds that cannot be told apart: {error}") from error
 
 
 def resampled_rows(counts: Counts) -> Ints:

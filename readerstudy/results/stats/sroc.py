@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy import stats as distributions
 from scipy.optimize import minimize
 
-from readerstudy.results.stats.arrays import FEW_READERS, Floats, as_floats, check_level
+from readerstudy.results.stats.arrays import FEW_READERS, Floats, as_counts, check_level
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, join_notes
 from readerstudy.results.stats.intervals import z_value
 
@@ -61,9 +61,7 @@ def sroc(
     (as mada). Points from the same cases, such as readers', are taken as independent: say so where it is used.
     """
     check_level(level)
-    counts = np.stack([as_floats(name, v) for name, v in (("tp", tp), ("fn", fn), ("tn", tn), ("fp", fp))])
-    if counts.ndim != 2 or (counts < 0).any():
-        raise StatsError("tp, fn, tn and fp must be equally long rows of counts from 0")
+    counts = np.stack(as_counts(tp=tp, fn=fn, tn=tn, fp=fp))
     if method not in ("reml", "ml"):
         raise StatsError(f"method is {method!r}; allowed are 'reml' and 'ml'")
     notes = []

@@ -21,8 +21,9 @@ from readerstudy.results.stats.arrays import (
     rows_of_cases,
 )
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
-from readerstudy.results.stats.mrmc_anova import ModalityMean, modality_mean
-from readerstudy.results.stats.mrmc_covariance import Accuracies, Metric, accuracies
+from readerstudy.results.stats.mrmc import bounds_of
+from readerstudy.results.stats.mrmc_anova import Bounds, ModalityMean, modality_mean
+from readerstudy.results.stats.mrmc_covariance import Accuracies, Metric, accuracies, left_out_notes, with_variance
 
 VARIANTS = {
     "1T-RRRC": ("random", "random"),
@@ -95,7 +96,7 @@ def standalone_vs_readers(
     scored = ~np.isnan(scores)
     rows = np.where(scored, rows, np.nan)
     theta, matrix, cells = _paired(actual, scores, rows, metric, covariance)
-    kept = ~np.isnan(theta).any(axis=0)
+    kept = with_variance(theta, np.diagonal(matrix)[np.newaxis])
     r = int(kept.sum())
     per_reader, per_difference = theta[1], theta[0] - theta[1]
     difference, matrix = per_difference[kept], matrix[kept][:, kept]
@@ -103,13 +104,13 @@ def standalone_vs_readers(
     notes = class_size_notes(m, n)
     if r < FEW_READERS:
         notes.append(f"only {r} reader{'s' if r != 1 else ''} (fewer than {FEW_READERS}): no sound inference to others")
-    if r < len(rows):
-        notes.append(f"{len(rows) - r} readers left out: no defined accuracy")
+    notes += left_out_notes(theta, kept)
     if not scored.all():
         notes.append(f"{int((~scored).sum())} cases without a model score left out")
     if np.isnan(rows[:, scored]).any():
         notes.append("readings are missing: each reader is compared with the model on the cases that he or she read")
-    tests = [_test(variant, difference, matrix, cells.truth.size, level) for variant in VARIANTS]
+    bounds = None if bounds_of(metric, theta[:, kept]) is None else (-1.0, 1.0)
+    tests = [_test(variant, difference, matrix, cells.truth.size, level, bounds) for variant in VARIANTS]
     whole = accuracies(actual, scores[np.newaxis, np.newaxis], metric).theta[0, 0]
     return StandaloneVsReaders(
         metric if isinstance(metric, str) else getattr(metric, "__name__", "metric"),
@@ -133,7 +134,7 @@ def _paired(
     return cells.theta, blocks[0, :, 0] + blocks[1, :, 1] - blocks[0, :, 1] - blocks[1, :, 0], cells
 
 
-def _test(variant: str, difference: Floats, matrix: Floats, n: int, level: float) -> StandaloneTest:
+def _test(variant: str, difference: Floats, matrix: Floats, n: int, level: float, bounds: Bounds) -> StandaloneTest:
     readers, cases = VARIANTS[variant]
     name = f"{variant}: {readers} readers, {cases} cases"
     if difference.size == 0:
@@ -141,7 +142,7 @@ def _test(variant: str, difference: Floats, matrix: Floats, n: int, level: float
         undefined = Estimate.undefined(why, level=level, method=name, n=n)
         return StandaloneTest(variant, readers, cases, undefined, NAN, NAN, Test(name, NAN, NAN, n=n, note=why))
     found: ModalityMean = modality_mean(
-        variant, difference, matrix, readers=readers, cases=cases, level=level, n=n, bounds=(-1.0, 1.0)
+        variant, difference, matrix, readers=readers, cases=cases, level=level, n=n, bounds=bounds
     )
     statistic = found.estimate.value / found.se
     tail: Callable[..., float] = distributions.norm.sf if math.isinf(found.df) else distributions.t.sf

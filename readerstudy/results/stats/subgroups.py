@@ -25,7 +25,7 @@ from readerstudy.results.stats.arrays import (
 )
 from readerstudy.results.stats.delong import compare_unpaired, delong
 from readerstudy.results.stats.estimate import NAN, Estimate, StatsError, Test, join_notes
-from readerstudy.results.stats.intervals import mean_interval, proportion
+from readerstudy.results.stats.intervals import ZERO_VARIANCE, mean_interval, proportion
 from readerstudy.results.stats.mcnemar import adjust_p
 from readerstudy.results.stats.mrmc import mrmc
 from readerstudy.results.stats.mrmc_anova import mean_of_readers
@@ -82,6 +82,8 @@ def subgroups(
     check_level(level)
     actual = binary_truth(truth)
     rows = rows_of_cases("values", values, actual.size)
+    if not len(rows):
+        raise StatsError("values holds no row; one of scores or decisions is needed, or one a reader")
     if metric not in METRICS:
         raise StatsError(f"metric is {metric!r}; allowed are {', '.join(map(repr, METRICS))}")
     if metric != "auc":
@@ -153,9 +155,13 @@ def _aucs(
         own = delong(truth[mask], row[mask])
         variance = float(own.covariance[0, 0])
         rest = known & ~mask
-        p = compare_unpaired(own, delong(truth[rest], row[rest]), level=level).p if rest.any() else NAN
-        estimate = own.ci(level)[0]
-        se = math.sqrt(variance) if variance > 0 else NAN
+        estimate, p = own.ci(level)[0], NAN
+        if rest.any():
+            others = delong(truth[rest], row[rest])
+            p = compare_unpaired(own, others, level=level).p
+            if min(variance, float(others.covariance[0, 0])) < ZERO_VARIANCE and not math.isnan(p):
+                p, estimate = NAN, estimate.noted("not compared with the others: one of the two has no variance")
+        se = math.sqrt(variance) if variance >= ZERO_VARIANCE else NAN
         found.append(Subgroup(str(name), own.n_positive + own.n_negative, own.n_positive, estimate, se, p))
     return found, _cochran(found)
 
@@ -167,6 +173,7 @@ def _shares(
     among = among & ~np.isnan(row)
     right = row == truth
     counts = np.array([[(right & among & mask).sum(), (~right & among & mask).sum()] for mask in masks.values()])
+    counts = counts.reshape(-1, 2)  # also where there is no group
     found = []
     for (name, mask), (hit, miss) in zip(masks.items(), counts, strict=True):
         n = int(hit + miss)

@@ -12,7 +12,7 @@ from readerstudy.results.stats.arrays import Bools, Floats, as_floats, binary_tr
 from readerstudy.results.stats.bootstrap import Bootstrap, summarise
 from readerstudy.results.stats.bootstrap_kernels import SortedScores, share_of_pairs
 from readerstudy.results.stats.estimate import StatsError
-from readerstudy.results.stats.resampling import Counts, draw_counts
+from readerstudy.results.stats.resampling import Counts, draw_counts, drawing
 
 CELLS_AT_ONCE = 2**17  # of the counts held at a time: they stay within the processor's cache
 
@@ -35,7 +35,7 @@ def bootstrap_part_minus_whole(
     note = f"{int((~scored).sum())} cases without a score left out" if not scored.all() else ""
     halves = _Halves.of(actual[scored], scores[scored], inside[scored])
     n = int(scored.sum())
-    rng = np.random.default_rng(seed)
+    rng = drawing(seed, replicates)
     at_once = max(1, CELLS_AT_ONCE // max(n, 1))
     drawn = [halves.differences(min(at_once, replicates - start), rng) for start in range(0, replicates, at_once)]
     return summarise(

@@ -8,6 +8,7 @@ from scipy.stats import rankdata
 
 from readerstudy.results.stats.arrays import Bools, Floats, Ints, as_floats, binary_truth, same_length
 from readerstudy.results.stats.estimate import NAN, StatsError, Test
+from readerstudy.results.stats.resampling import drawing
 
 
 def venkatraman(
@@ -29,7 +30,7 @@ def venkatraman(
         return Test("Venkatraman, paired", NAN, NAN, n=n, note="undefined: a class has no case")
     ranks = np.stack([rankdata(row, method="ordinal") for row in rows]).astype(float)
     observed = float(_errors_apart(actual, ranks.astype(np.intp)[np.newaxis])[0])
-    rng = np.random.default_rng(seed)
+    rng = drawing(seed, permutations)
     at_least = 0
     for start in range(0, permutations, 256):
         b = min(256, permutations - start)
@@ -39,7 +40,10 @@ def venkatraman(
         drawn = np.where(swap, ranks[::-1], shaken)
         again = rankdata(drawn, method="ordinal", axis=2).astype(np.intp)
         at_least += int((_errors_apart(actual, again) >= observed).sum())
-    return Test("Venkatraman, paired", observed, at_least / permutations, n=n, note=f"{permutations} permutations")
+    note = f"{permutations} permutations"
+    if at_least == 0:
+        note = f"{note}, none of them so far apart: p is below {1 / permutations:.2g}, not 0"
+    return Test("Venkatraman, paired", observed, at_least / permutations, n=n, note=note)
 
 
 def _errors_apart(truth: Bools, ranks: Ints) -> Floats:

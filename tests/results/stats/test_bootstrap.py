@@ -143,6 +143,16 @@ def test_influence_by_formula_equals_influence_by_deletion(scored):
     assert by_deletion == pytest.approx(kernel_of("sensitivity").influence(truth, said) * 25 / 24)
 
 
+def test_bca_of_an_auc_is_the_same_by_deletion_where_classes_are_unequal(rng):
+    # the jackknife's values count (m - 1) / m in a stratum of m: Davison and Hinkley (1997), 2.7.3 and 3.2.1
+    truth = np.arange(68) < 8
+    score = rng.normal(size=68) + 1.2 * truth
+    options = {"replicates": 500, "interval": "bca", "seed": 1}
+    own = stats.bootstrap("auc", truth, score, **options).estimate
+    deleted = stats.bootstrap(lambda t, s: float(roc_auc_score(t, s)), truth, score, **options).estimate
+    assert (own.low, own.high) == pytest.approx((deleted.low, deleted.high), abs=1e-9)
+
+
 def test_perfect_auc_is_not_given_an_interval_without_width():
     found = stats.bootstrap_auc([0] * 10 + [1] * 10, range(20), replicates=200)
     assert found.estimate.value == 1

@@ -235,7 +235,7 @@ def test_standalone_compares_a_partial_reader_on_his_own_cases(rng):
     own = stats.delong(truth[odd], [model[odd], ratings[0, odd]]).auc
     assert found.per_reader_difference[0] == pytest.approx(own[0] - own[1])
     assert found.n_readers == 4
-    assert "1 readers left out" in found.note
+    assert "1 reader left out" in found.note
     assert math.isnan(found.per_reader[1])
 
 

@@ -140,7 +140,7 @@ def test_a_reader_who_read_half_and_one_who_read_nothing(study):
     found = stats.mrmc(truth, ratings)
     assert found.n_readers == 5
     assert found.reader_names == ("1", "3", "4", "5", "6")
-    assert "1 readers left out" in found.note
+    assert "1 reader left out" in found.note
     half = np.arange(60) % 2 == 1
     assert found.per_reader[0, 0] == pytest.approx(roc_auc_score(truth[half], ratings[0, 0, half]))
 

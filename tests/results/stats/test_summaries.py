@@ -258,7 +258,7 @@ def test_every_public_name_is_there_and_told():
         (lambda: stats.subgroups([1, 0], [[1, 0]] * 2, ["a", "b"], metric="accuracy"), "accuracy of several"),
         (lambda: stats.reader_subgroups([[1]], ["a"]), "one number a reader"),
         (lambda: stats.sroc([1], [1], [1], [1], method="x"), "reml"),
-        (lambda: stats.sroc([-1], [1], [1], [1]), "counts from 0"),
+        (lambda: stats.sroc([-1], [1], [1], [1]), "whole number from 0"),
     ],
 )
 def test_wrong_input_names_the_culprit(call, told):
