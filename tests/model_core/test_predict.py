@@ -11,6 +11,7 @@ import sys
 import zipfile
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 import pytest
+import torch
 from PIL import Image
 
 from model_core import checkpoint
@@ -27,6 +29,7 @@ from model_core.inference.precision import choose_precision
 from model_core.manifest import DataError
 from model_core.network import restore_network
 from model_core.predict import command, parts
+from model_core.train import workers
 from model_core.transforms import Preprocessing
 from tests.model_core.conftest import DrawnSet
 
@@ -65,8 +68,6 @@ def names_in(folder: Path) -> list[str]:
 
 def by_plain_torch(model: Path, folder: Path, names: list[str]) -> np.ndarray:
     """The network as it was trained, in float32, a picture at a time: no threads, no folding, no command."""
-    import torch
-
     state, metadata = checkpoint.load(model)
     network = restore_network(state, metadata, model.name).eval()
     preprocessing = Preprocessing.from_json(metadata.preprocessing)
@@ -145,6 +146,7 @@ KILLED = """
 import os, signal, sys
 from functools import partial
 from model_core.predict import command, parts
+from model_core.train import workers
 from argparse import ArgumentParser
 
 parts.plan = partial(parts.plan, size={size})
@@ -181,6 +183,27 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not(
         assert float(row["melanoma"]) == pytest.approx(float(rows_of(whole)[name]["melanoma"]), abs=1e-6)
     assert run(*basic, "--out", out) == 0
     assert asked == [10 - SIZE]  # nor is anything, once all is written
+
+
+def test_several_processes_share_the_parts_and_one_joins_them(
+    tmp_path: Path, folder: Path, small_model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `torchrun` starts them, but one after the other: the second process, then the one that leads."""
+    arguments = ("--model", small_model_file, "--images", folder, "--device", "cpu", "--precision", "float32")
+    assert run(*arguments, "--out", tmp_path / "alone.csv") == 0
+    done = []
+    for rank in (1, 0):
+
+        @contextmanager
+        def joined(device: torch.device, rank: int = rank) -> Iterator[workers.Workers]:
+            yield workers.Workers(rank, 2, device)
+
+        monkeypatch.setattr(workers, "joined_workers", joined)
+        monkeypatch.setattr(workers.Workers, "wait", lambda self: None)
+        assert run(*arguments, "--out", tmp_path / "shared.csv") == 0
+        done.append(len(list((tmp_path / "shared.parts").glob("*.arrow"))))
+    assert done == [1, 0]  # the second of three parts; the others are joined and gone
+    assert (tmp_path / "shared.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
 
 
 def test_a_picture_that_changed_is_computed_again(
