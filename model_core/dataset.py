@@ -41,9 +41,12 @@ def read_labelled_images(
     """The pictures of a manifest (columns file, diagnosis and optional lesion_id, patient_id), in its order.
 
     absent_too: give pictures whose file is absent as well, for a caller that names and leaves out what it cannot read.
-    Raises: DataError naming the row for an unknown diagnosis, a path that leaves the folder, or a file that is absent.
+    Raises: DataError naming the row for an unknown diagnosis, a path that leaves the folder, or a file that is absent;
+    or the folder where that is absent.
     """
     name, folder = os.path.basename(os.fspath(manifest)), Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}.")
     found = []
     for row in read_manifest(manifest):
         where = f"{name}, row {row.row}"

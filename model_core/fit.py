@@ -252,6 +252,9 @@ def run(args: argparse.Namespace) -> int:
     if not args.out.parent.is_dir():
         raise CheckpointError(f"The folder of {args.out} does not exist.")
     images = read_labelled_images(args.manifest, args.images, taxonomy)
+    from model_core.network import check_weights
+
+    check_weights(settings.weights)
     metadata = fit_head(images, args.out, settings, taxonomy, cache=args.out.with_name(f"{args.out.name}.features"))
     weights = settings.weights if os.path.isfile(settings.weights) else None
     results = {k: v for k, v in metadata.training.items() if k != "groups"}
