@@ -54,10 +54,7 @@ def read_labelled_images(
             disease = taxonomy.find(row.diagnosis)
         except TaxonomyError as error:
             raise DataError(f"{where}, column diagnosis: {error}") from error
-        relative = PurePosixPath(row.file.replace("\\", "/"))
-        if relative.is_absolute() or ".." in relative.parts:
-            raise DataError(f"{where}, column file: {row.file!r} must be a path inside the folder of images.")
-        path = folder / relative
+        path = folder / PurePosixPath(row.file.replace("\\", "/"))
         if not absent_too and not path.is_file():
             raise DataError(f"{where}, column file: there is no file {row.file!r} in {folder}.")
         found.append(LabelledImage(path, disease, row.lesion_id, row.patient_id))

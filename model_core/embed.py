@@ -16,7 +16,7 @@ from model_core.feature_parts import PART, FeatureParts
 from model_core.files import write_atomically
 from model_core.listing import Listed, listed_pictures
 from model_core.manifest import DataError
-from model_core.provenance import sha256_of, write_record
+from model_core.provenance import seed_option, sha256_of, write_record
 from model_core.tsne import check_tsne, tsne
 
 if TYPE_CHECKING:
@@ -39,9 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--tsne", type=Path, metavar="CSV", help="write file,x,y by t-SNE too")
     parser.add_argument("--perplexity", type=float, default=30, help="of the t-SNE (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the t-SNE (default: %(default)s)")
+    parser.add_argument("--seed", type=seed_option, default=0, help="of the t-SNE (default: %(default)s)")
     parser.add_argument("--bad-images", choices=("skip", "refuse"), default="skip", help="default: %(default)s")
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--batch-size", type=int, default=32, help="pictures at a time (default: %(default)s)")
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
     parser.add_argument(
         "--precision",

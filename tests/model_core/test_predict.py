@@ -29,6 +29,7 @@ from model_core.inference.precision import choose_precision
 from model_core.manifest import DataError
 from model_core.network import restore_network
 from model_core.predict import command, parts
+from model_core.predict.inputs import find_pictures
 from model_core.train import workers
 from model_core.transforms import Preprocessing
 from tests.model_core.conftest import DrawnSet
@@ -146,6 +147,7 @@ KILLED = """
 import os, signal, sys
 from functools import partial
 from model_core.predict import command, parts
+from model_core.predict.inputs import find_pictures
 from model_core.train import workers
 from argparse import ArgumentParser
 
@@ -242,6 +244,19 @@ def test_what_cannot_be_used_is_refused_by_name(tmp_path: Path, folder: Path, sm
     manifest.write_text("file\n../other.png\n", "utf-8")
     with pytest.raises(DataError, match="row 2, column file"):
         run(*basic, "--images", folder, "--manifest", manifest)
+
+
+def test_linked_folders_are_read_and_links_to_nothing_are_named(tmp_path: Path, folder: Path) -> None:
+    """As data sets under version control have them. A loop of links ends."""
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "deep").symlink_to(folder / "deep", target_is_directory=True)
+    (tmp_path / "linked" / "loop").symlink_to(tmp_path / "linked", target_is_directory=True)
+    (tmp_path / "linked" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    found = find_pictures(tmp_path / "linked")
+    assert [Path(name).parent.name for name in found.names] == ["deep", "deep", ""]
+    assert found.names[-1] == "gone.png"
+    with pytest.raises(FileNotFoundError):
+        found.read("gone.png")
 
 
 def test_the_record_says_what_was_done(tmp_path: Path, folder: Path, small_model_file: Path) -> None:
