@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from model_core import __version__
@@ -29,6 +31,7 @@ COMMANDS = {
     "taxonomy": ("model_core.convert", "check a taxonomy, print its levels, convert other people's"),
     "train": ("model_core.train.command", "fine-tune all layers of Inception v3, or those above a block"),
 }
+SHARED = ("crossvalidate", "predict", "train")  # what several processes of `torchrun` do together
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -42,10 +45,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         if name in argv:
             importlib.import_module(module).add_arguments(command)
     args = parser.parse_args(argv)
+    # Pillow warns of large photographs, and refuses what is twice as large: that is named as an error
+    warnings.filterwarnings("ignore", "Image size .* exceeds limit")
     try:
+        if args.command not in SHARED and int(os.environ.get("WORLD_SIZE", "1")) > 1:
+            raise DataError(f"This runs as one process; torchrun is for {', '.join(SHARED)}.")
         return int(importlib.import_module(COMMANDS[args.command][0]).run(args))
     except (CheckpointError, DataError, TaxonomyError) as error:
         print(f"{parser.prog} {args.command}: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"{parser.prog} {args.command}: {error.filename}: {error.strerror}.", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Interrupted; nothing was written under the output's name.", file=sys.stderr)

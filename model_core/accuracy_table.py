@@ -19,7 +19,11 @@ WORDS = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six", 7: "seven", 8: "e
 
 def rows(found: dict[str, Any], names: Sequence[str], levels: Sequence[int]) -> list[tuple[str, ...]]:
     """The head, then a row for each way to train that there is: "72.1 ± 0.9 %", or "-" where nothing was found."""
-    sizes = [found[names[0]]["levels"][str(level)]["classes"] for level in levels]
+    # of whichever way answers the level: a partition's class may hold several of its nodes
+    per_level = [
+        [f["levels"][str(level)]["classes"] for f in found.values() if str(level) in f["levels"]] for level in levels
+    ]
+    sizes = [max(sizes) for sizes in per_level]
     made = [("", *(f"{WORDS.get(size, size)}-way" for size in sizes))]
     if any(f"direct, level {level}" in found for level in levels):
         made.append(("CNN, trained directly", *(_cell(found, f"direct, level {level}", level) for level in levels)))

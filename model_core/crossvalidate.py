@@ -10,11 +10,12 @@ import argparse
 import dataclasses
 import hashlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,10 @@ from model_core.taxonomy import Taxonomy
 from model_core.train.classes import ClassRule
 from model_core.train.command import add_config_arguments, config_from
 from model_core.train.config import TrainingConfig
+
+if TYPE_CHECKING:
+    from model_core.checkpoint import CheckpointMetadata
+    from model_core.train.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -75,29 +80,33 @@ def crossvalidate(
     No image of the fold left out chooses anything: the last epoch is taken. Returns what `summary` gives.
     Raises: DataError, TaxonomyError; train.loop.StoppedError.
     """
+    from model_core.inference import find_device
     from model_core.train.run import with_known_input
+    from model_core.train.workers import joined_workers
 
     config = with_known_input(images, config)
     results: dict[str, list[dict[str, Any]]] = {arm.name: [] for arm in chosen}
     pooled: dict[str, list[tuple[NDArray[np.intp], Any]]] = {arm.name: [] for arm in chosen}
-    for number in sorted(set(fold.tolist())):
-        inside = np.flatnonzero((fold == number) & (True if fit is None else fit))
-        training = [images[i] for i in np.flatnonzero(fold != number).tolist()]
-        held_out = [images[i] for i in inside.tolist()]
-        for arm in chosen:
-            folder = out / f"fold_{number}" / arm.name.replace(", ", "_").replace(" ", "_")
-            task = _task(training, held_out, config, arm, tests)
-            done = _read_done(folder / "result.json", task)
-            if done is None:
-                found = _run_fold(
-                    training, held_out, folder, config, arm, taxonomy, tests, cache, keep_models, progress
-                )
-                done = {"task": task, **found}
-                write_atomically(folder / "result.json", json.dumps(done, indent=1).encode())
-            results[arm.name].append(done["evaluation"])
-            pooled[arm.name].append((inside, done["shares"]))
-            if progress:
-                print(f"Fold {number + 1}, {arm.name}: {_short(done['evaluation'], arm)}", flush=True)
+    with joined_workers(find_device(config.device)) as workers:
+        progress = progress and workers.leads
+        for number in sorted(set(fold.tolist())):
+            inside = np.flatnonzero((fold == number) & (True if fit is None else fit))
+            training = [images[i] for i in np.flatnonzero(fold != number).tolist()]
+            held_out = [images[i] for i in inside.tolist()]
+            for arm in chosen:
+                folder = out / f"fold_{number}" / arm.name.replace(", ", "_").replace(" ", "_")
+                task = _task(training, held_out, config, arm, tests)
+                done = _read_done(folder / "result.json", task)
+                workers.wait()  # until all know whether it is done: then one of them writes
+                if done is None:
+                    done = _run_fold(
+                        training, held_out, folder, config, arm, task, taxonomy, tests, cache, keep_models, workers,
+                        progress,
+                    )  # fmt: skip
+                results[arm.name].append(done["evaluation"])
+                pooled[arm.name].append((inside, done["shares"]))
+                if progress:
+                    print(f"Fold {number + 1}, {arm.name}: {_short(done['evaluation'], arm)}", flush=True)
     return summary(results, pooled, images, chosen, tests, taxonomy)
 
 
@@ -107,17 +116,45 @@ def _run_fold(
     folder: Path,
     config: TrainingConfig,
     arm: Arm,
+    task: dict[str, Any],
     taxonomy: Taxonomy,
     tests: Sequence[NamedTest],
     cache: Path | None,
     keep_models: bool,
+    workers: Workers,
     progress: bool,
 ) -> dict[str, Any]:
-    from model_core.train.heldout import held_out_scores
+    """What result.json then holds. All processes train; the leading one tests and writes."""
     from model_core.train.loop import clear
     from model_core.train.run import MODEL, train
 
     metadata = train(training, folder, config, taxonomy=taxonomy, rule=arm.rule, cache=cache, progress=progress)
+    if workers.leads:
+        found = _tested(folder, metadata, held_out, config, arm, taxonomy, tests, cache, progress)
+        write_atomically(folder / "result.json", json.dumps({"task": task, **found}, indent=1).encode())
+        clear(folder)
+        if not keep_models:
+            (folder / MODEL).unlink()
+    workers.wait()
+    done: dict[str, Any] = json.loads((folder / "result.json").read_text("utf-8"))
+    return done
+
+
+def _tested(
+    folder: Path,
+    metadata: CheckpointMetadata,
+    held_out: Sequence[LabelledImage],
+    config: TrainingConfig,
+    arm: Arm,
+    taxonomy: Taxonomy,
+    tests: Sequence[NamedTest],
+    cache: Path | None,
+    progress: bool,
+) -> dict[str, Any]:
+    """The fold's model on the images left out."""
+    from model_core.train.heldout import held_out_scores
+    from model_core.train.run import MODEL
+
     kept, probabilities = held_out_scores(folder / MODEL, held_out, folder / "held_out.json", config, cache, progress)
     tested = [t for t in tests if _can_answer(t, metadata.classes, taxonomy)]
     found: Evaluation = evaluate(
@@ -128,9 +165,6 @@ def _run_fold(
         values = np.full(len(held_out), np.nan)
         values[kept] = taxonomy.restricted_share(metadata.classes, probabilities, test.positive, test.negative)
         shares[test.name] = [None if v != v else v for v in values.tolist()]
-    clear(folder)
-    if not keep_models:
-        (folder / MODEL).unlink()
     return {
         "n_classes": len(metadata.classes),
         "n_training": metadata.training["n_images"],
@@ -230,7 +264,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Train and test over folds that keep lesions and patients together: the mean of per-class accuracies at levels "
         "of the taxonomy, with the partition and trained directly, as in the paper's Extended Data Table 2. A fold "
-        "that is done is not done again."
+        "that is done is not done again. With several GPUs: torchrun --nproc-per-node N -m model_core crossvalidate ..."
     )
     parser.add_argument("--manifest", type=Path, required=True, help="CSV: file, diagnosis[, lesion_id, patient_id]")
     parser.add_argument("--images", type=Path, required=True, help="the folder that `file` is relative to")
@@ -238,7 +272,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--taxonomy", type=Path, help="CSV with id,parent,name (default: the one shipped)")
     parser.add_argument("--folds", type=int, default=9, help="(default: %(default)s, as in the paper)")
     parser.add_argument("--folds-from", type=Path, help="CSV of `split --folds`, in place of --folds")
-    parser.add_argument("--level", type=int, action="append", help="may be repeated (default: 1 and 2)")
+    parser.add_argument(
+        "--level",
+        type=int,
+        action="append",
+        help="compare at this level of the taxonomy; may be repeated (default: 1 and 2)",
+    )
     parser.add_argument("--max-class-size", type=int, help="of the partition (default: a class for each label)")
     parser.add_argument("--no-direct", action="store_true", help="do not train on the levels directly")
     parser.add_argument("--test", action="append", default=[], metavar="POSITIVE:NEGATIVE", help="an AUC; repeatable")
@@ -257,7 +296,9 @@ def run(args: argparse.Namespace) -> int:
         images, fold, fit = _given_folds(args.folds_from, images, args.images)
     else:
         fold, fit = fold_numbers(images, args.folds, config.seed), np.ones(len(images), bool)
-    levels = args.level or [1, 2]
+    levels = list(dict.fromkeys(args.level or [1, 2]))
+    for level in levels:  # refuse what is not there before the work
+        taxonomy.level(level)
     chosen = arms(args.max_class_size, levels, direct=not args.no_direct)
     tests = [NamedTest.parse(text, taxonomy) for text in args.test]
     try:
@@ -266,6 +307,8 @@ def run(args: argparse.Namespace) -> int:
     except StoppedError as stopped:
         print(stopped, file=sys.stderr)
         return 130
+    if int(os.environ.get("RANK", "0")) != 0:  # of several processes one writes
+        return 0
     write_atomically(args.out / "results.json", json.dumps(found, indent=1).encode())
     names = [arm.name for arm in chosen]
     write_atomically(args.out / "table.csv", as_csv(found, names, levels).encode())

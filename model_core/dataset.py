@@ -41,9 +41,12 @@ def read_labelled_images(
     """The pictures of a manifest (columns file, diagnosis and optional lesion_id, patient_id), in its order.
 
     absent_too: give pictures whose file is absent as well, for a caller that names and leaves out what it cannot read.
-    Raises: DataError naming the row for an unknown diagnosis, a path that leaves the folder, or a file that is absent.
+    Raises: DataError naming the row for an unknown diagnosis, a path that leaves the folder, or a file that is absent;
+    or the folder where that is absent.
     """
     name, folder = os.path.basename(os.fspath(manifest)), Path(folder)
+    if not folder.is_dir():
+        raise DataError(f"There is no folder {folder}.")
     found = []
     for row in read_manifest(manifest):
         where = f"{name}, row {row.row}"
@@ -51,10 +54,7 @@ def read_labelled_images(
             disease = taxonomy.find(row.diagnosis)
         except TaxonomyError as error:
             raise DataError(f"{where}, column diagnosis: {error}") from error
-        relative = PurePosixPath(row.file.replace("\\", "/"))
-        if relative.is_absolute() or ".." in relative.parts:
-            raise DataError(f"{where}, column file: {row.file!r} must be a path inside the folder of images.")
-        path = folder / relative
+        path = folder / PurePosixPath(row.file.replace("\\", "/"))
         if not absent_too and not path.is_file():
             raise DataError(f"{where}, column file: there is no file {row.file!r} in {folder}.")
         found.append(LabelledImage(path, disease, row.lesion_id, row.patient_id))

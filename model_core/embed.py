@@ -16,8 +16,8 @@ from model_core.feature_parts import PART, FeatureParts
 from model_core.files import write_atomically
 from model_core.listing import Listed, listed_pictures
 from model_core.manifest import DataError
-from model_core.provenance import sha256_of, write_record
-from model_core.tsne import check_tsne, tsne
+from model_core.provenance import seed_option, sha256_of, write_record
+from model_core.tsne import check_tsne, tsne, usual_perplexity
 
 if TYPE_CHECKING:
     from model_core.embedding import Embedder
@@ -38,10 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out", type=Path, required=True, help=".npz (features, files), as `split --features` reads it, or .npy"
     )
     parser.add_argument("--tsne", type=Path, metavar="CSV", help="write file,x,y by t-SNE too")
-    parser.add_argument("--perplexity", type=float, default=30, help="of the t-SNE (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the t-SNE (default: %(default)s)")
+    parser.add_argument("--perplexity", type=float, help="of the t-SNE (default: 30, or less for few pictures)")
+    parser.add_argument("--seed", type=seed_option, default=0, help="of the t-SNE (default: %(default)s)")
     parser.add_argument("--bad-images", choices=("skip", "refuse"), default="skip", help="default: %(default)s")
-    parser.add_argument("--batch-size", type=int, default=32)
+    parser.add_argument("--batch-size", type=int, default=32, help="pictures at a time (default: %(default)s)")
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
     parser.add_argument(
         "--precision",
@@ -61,7 +61,8 @@ def run(args: argparse.Namespace) -> int:
         raise DataError(f"The batch size must be at least 1, not {args.batch_size}.")
     listed = listed_pictures(args.images, args.manifest)
     if args.tsne:
-        check_tsne(len(listed), args.perplexity)  # before the work, not after it
+        # before the work, not after it
+        check_tsne(len(listed), usual_perplexity(len(listed)) if args.perplexity is None else args.perplexity)
     embedder = Embedder.load(args.model, args.device, args.precision)
     settings = [sha256_of(args.model), embedder.device.type, embedder.precision, args.bad_images]
     parts = FeatureParts(args.out.with_name(f"{args.out.name}.parts"), settings)
@@ -78,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise DataError(f"{args.out} cannot be written: {error.strerror or error}.") from error
     results = {"pictures": len(listed), "failed": {listed[i].name: reason for i, reason in reasons.items()}}
+    if args.tsne:
+        results["perplexity"] = args.perplexity or usual_perplexity(len(listed) - len(reasons))
     results |= {"device": str(embedder.device), "precision": embedder.precision}
     inputs = [args.model, args.manifest, args.images]
     write_record(args.out, "embed", args, inputs=inputs, outputs=files, results=results)
@@ -142,7 +145,7 @@ def _write(out: Path, features: NDArray[np.float32], listed: Sequence[Listed]) -
 
 
 def _write_tsne(
-    path: Path, features: NDArray[np.float32], listed: Sequence[Listed], *, seed: int, perplexity: float
+    path: Path, features: NDArray[np.float32], listed: Sequence[Listed], *, seed: int, perplexity: float | None
 ) -> None:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")

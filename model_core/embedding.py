@@ -19,7 +19,7 @@ from model_core import checkpoint
 from model_core.checkpoint import CheckpointError, CheckpointMetadata
 from model_core.inference import Failure, FeatureExtractor, decoded_batches
 from model_core.network import FEATURES, InceptionV3, restore_network
-from model_core.transforms import ImageError, ImageSource, Preprocessing
+from model_core.transforms import ImageError, ImageSource, Preprocessing, refuse_single
 
 StrPath = str | os.PathLike[str]
 
@@ -90,13 +90,14 @@ def embed(
 ) -> NDArray[np.float32]:
     """(n, 2048) float32: the last hidden layer of each picture, in the order given.
 
-    images: Pillow images, paths or open binary files, in any mixture. model: a checkpoint's path, for which device and
-    precision are as in `inference.Classifier.load`, or an `Embedder`.
+    images: paths, open binary files, Pillow images or arrays of RGB in uint8, in any mixture. model: a checkpoint's
+    path, for which device and precision are as in `inference.Classifier.load`, or an `Embedder`.
     Raises: ImageError naming the first picture that cannot be used (`Embedder.stream` goes on past it);
     CheckpointError; ValueError for a batch size under 1.
     """
     embedder = model if isinstance(model, Embedder) else Embedder.load(model, device, precision)
     named: list[str] = []
+    refuse_single(images)
 
     def noted() -> Iterator[ImageSource]:
         for source in images:

@@ -18,7 +18,7 @@ from model_core.feature_parts import PART, FeatureParts
 from model_core.listing import Listed
 from model_core.manifest import DataError
 from model_core.parts import of_part
-from model_core.provenance import sha256_of, write_record
+from model_core.provenance import seed_option, sha256_of, write_record
 from model_core.taxonomy import Taxonomy, TrainingClass
 
 if TYPE_CHECKING:
@@ -46,8 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--level", type=int, action="append", help="a level to look at; may be repeated (default: all)")
     parser.add_argument("--bad-images", choices=("skip", "refuse"), default="skip")
-    parser.add_argument("--batch-size", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=0, help="of the bootstrap intervals")
+    parser.add_argument("--batch-size", type=int, default=32, help="pictures at a time (default: %(default)s)")
+    parser.add_argument("--seed", type=seed_option, default=0, help="of the bootstrap intervals")
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
     parser.add_argument("--precision", choices=("float32", "bfloat16"), help="default: bfloat16 where it is faster")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from model_core.listing import listed_pictures
 from model_core.manifest import DataError
-from model_core.provenance import sha256_of, write_record
+from model_core.provenance import seed_option, sha256_of, write_record
 
 TOLERANCE = 1e-4  # of a probability
 
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--tolerance", type=float, default=TOLERANCE, help="largest difference of a probability (default: %(default)s)"
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the drawn pictures (default: %(default)s)")
+    parser.add_argument("--seed", type=seed_option, default=0, help="of the drawn pictures (default: %(default)s)")
     parser.add_argument("--bad-images", choices=("skip", "refuse"), default="skip", help="default: %(default)s")
 
 

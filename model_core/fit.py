@@ -32,7 +32,7 @@ from model_core.dataset import (
 from model_core.fit_features import VIEWS, HeadFeatures, extract
 from model_core.logistic import LastLayer, fit_last_layer
 from model_core.manifest import DataError
-from model_core.provenance import versions, write_record
+from model_core.provenance import seed_option, versions, write_record
 from model_core.taxonomy import Taxonomy
 from model_core.transforms import INPUT_RANGES, RESIZE_POLICIES, Preprocessing
 
@@ -222,7 +222,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights", required=True, help="a backbone (.safetensors, .pth; torchvision's names), random, or imagenet"
     )
     parser.add_argument("--out", type=Path, required=True, help="the checkpoint to write (.safetensors)")
-    parser.add_argument("--seed", type=int, default=default.seed)
+    parser.add_argument("--seed", type=seed_option, default=default.seed)
     parser.add_argument("--taxonomy", type=Path, help="CSV with id,parent,name (default: the one shipped)")
     parser.add_argument(
         "--input-range",
@@ -252,6 +252,9 @@ def run(args: argparse.Namespace) -> int:
     if not args.out.parent.is_dir():
         raise CheckpointError(f"The folder of {args.out} does not exist.")
     images = read_labelled_images(args.manifest, args.images, taxonomy)
+    from model_core.network import check_weights
+
+    check_weights(settings.weights)
     metadata = fit_head(images, args.out, settings, taxonomy, cache=args.out.with_name(f"{args.out.name}.features"))
     weights = settings.weights if os.path.isfile(settings.weights) else None
     results = {k: v for k, v in metadata.training.items() if k != "groups"}

@@ -10,14 +10,15 @@ import io
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NoReturn
 
 COLUMNS = (
     "file", "diagnosis", "confirmation", "modality", "lesion_id", "patient_id", "age", "sex", "site", "skin_type",
 )  # fmt: skip
 CONFIRMATIONS = ("histopathology", "confocal", "follow-up", "consensus", "clinical", "synthetic", "unknown")
-MODALITIES = ("clinical", "dermoscopy")
+SEPARATORS = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
+MODALITIES = ("overview", "clinical", "dermoscopy")
 
 
 class DataError(Exception):
@@ -52,6 +53,9 @@ def read_text(path: str | os.PathLike[str]) -> str:
         content = Path(path).read_bytes()
     except OSError as error:
         raise DataError(f"{os.fspath(path)} cannot be read: {error.strerror}.") from error
+    if (zero := content.find(b"\0")) >= 0 and not content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        row = content.count(b"\n", 0, zero) + 1
+        raise DataError(f"{name}, row {row}: there is a byte 0; this is not a text file.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -61,24 +65,33 @@ def read_text(path: str | os.PathLike[str]) -> str:
         ) from error
 
 
+def delimiter_of(text: str) -> str:
+    """Comma, semicolon or tab, whichever the first line has most of: spreadsheets write what their country is used to,
+    and the web application reads all three."""
+    header = text.split("\n", 1)[0]
+    return max(",;\t", key=header.count)
+
+
 def read_table(path: str | os.PathLike[str], *, required: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
     """(line number, {column: value}) of each row of a CSV; values stripped, columns without a name left out.
 
     Rows that are empty in every column are skipped. Raises: DataError naming the file, the row, the column.
     """
     name = os.path.basename(os.fspath(path))
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    text = read_text(path)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), strict=True)
     try:
         header = [column.strip() for column in next(reader, [])]
         if missing := [column for column in required if column not in header]:
-            raise DataError(f"{name}, row 1: the column {', '.join(missing)} is missing; there are {_shown(header)}.")
+            of = f"column {missing[0]} is" if len(missing) == 1 else f"columns {', '.join(missing)} are"
+            raise DataError(f"{name}, row 1: the {of} missing; there are {_shown(header)}.")
         if twice := sorted({column for column in header if column and header.count(column) > 1}):
             raise DataError(f"{name}, row 1: the column {', '.join(twice)} occurs more than once.")
         for record in reader:
             if len(record) > len(header) and any(value.strip() for value in record[len(header) :]):
                 raise DataError(
                     f"{name}, row {reader.line_num}: {len(record)} values under {len(header)} columns; "
-                    "a value that contains a comma must be in quotes."
+                    f"a value that contains {SEPARATORS[reader.dialect.delimiter]} must be in quotes."
                 )
             row = {c: v.strip() for c, v in zip(header, [*record, *[""] * len(header)], strict=False) if c}
             if any(row.values()):
@@ -122,6 +135,9 @@ def write_manifest(path: str | os.PathLike[str], rows: Iterable[ManifestRow]) ->
 
 
 def _check_values(name: str, row: ManifestRow) -> None:
+    path = PurePosixPath(row.file.replace("\\", "/"))
+    if path.is_absolute() or ".." in path.parts:
+        _refuse(name, row.row, "file", row.file, "it must be a path inside the folder of images")
     if row.confirmation not in CONFIRMATIONS:
         _refuse(name, row.row, "confirmation", row.confirmation, f"allowed are {', '.join(CONFIRMATIONS)}")
     if row.modality and row.modality not in MODALITIES:

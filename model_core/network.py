@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -185,6 +186,11 @@ def load_backbone(network: InceptionV3, path: str | os.PathLike[str]) -> Backbon
 def load_imagenet(network: InceptionV3) -> Backbone:
     """torchvision's ImageNet weights, downloaded once. They expect the input range "inception" and pools that count
     the padding. Raises: CheckpointError naming the file to bring where there is no network."""
+    return load_backbone(network, imagenet_file())
+
+
+def imagenet_file() -> Path:
+    """Where torchvision's ImageNet weights lie, once they are downloaded. Raises: CheckpointError."""
     weights = Inception_V3_Weights.IMAGENET1K_V1
     path = Path(torch.hub.get_dir(), "checkpoints", Path(weights.url).name)
     try:
@@ -194,7 +200,15 @@ def load_imagenet(network: InceptionV3) -> Backbone:
             f"The ImageNet weights cannot be downloaded ({error}). Bring the file {weights.url} from a computer that "
             f"is on the internet, and name it with --weights FILE, or put it at {path}."
         ) from error
-    return load_backbone(network, path)
+    return path
+
+
+def check_weights(weights: str) -> None:
+    """Before any work: that the weights a backbone is to start from are there. Raises: CheckpointError."""
+    if weights == "imagenet":
+        imagenet_file()
+    elif weights != "random" and not Path(weights).is_file():
+        raise CheckpointError(f"There is no file {weights}: weights are imagenet, random or a file.")
 
 
 def checkpoint_metadata(path: str | os.PathLike[str]) -> CheckpointMetadata | None:
@@ -217,6 +231,8 @@ def _read_state(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch's reader raises anything, KeyError for one, at bytes that are no weights
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if isinstance(error, pickle.UnpicklingError):  # whose text tells programmers how to run what is in the file
+            reason = "it is no file of tensors, as torch.save or safetensors write them."
         raise CheckpointError(f"The weights {name} cannot be read: {reason}") from error
     for wrapper in ("state_dict", "model"):
         if isinstance(state, Mapping) and isinstance(state.get(wrapper), Mapping):

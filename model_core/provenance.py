@@ -22,6 +22,13 @@ PACKAGES = (
 )  # fmt: skip
 
 
+def seed_option(text: str) -> int:
+    """The type of a command's option --seed."""
+    if not text.strip().isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 0")
+    return int(text)
+
+
 def sha256_of(path: str | os.PathLike[str]) -> str:
     """Hex digest of a file's bytes, read in pieces."""
     with open(path, "rb") as file:

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from importlib import resources
 from typing import IO
 
+from model_core.manifest import delimiter_of
+
 COLUMNS = ("id", "parent", "name")
 
 
@@ -61,12 +63,11 @@ def read_text(path_or_file: str | os.PathLike[str] | IO[str] | IO[bytes]) -> tup
 
 def parse_rows(text: str, source: str) -> tuple[Node, ...]:
     try:
-        reader = csv.DictReader(io.StringIO(text, newline=""), strict=True)
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter_of(text), strict=True)
         header = [(column or "").strip().lower() for column in reader.fieldnames or ()]
         if missing := [column for column in COLUMNS if column not in header]:
-            raise TaxonomyError(
-                f"{source}, row 1: the column {quoted(missing)} is missing; the columns must be {', '.join(COLUMNS)}."
-            )
+            of = f"column {quoted(missing)} is" if len(missing) == 1 else f"columns {quoted(missing)} are"
+            raise TaxonomyError(f"{source}, row 1: the {of} missing; the columns must be {', '.join(COLUMNS)}.")
         if twice := [column for column in COLUMNS if header.count(column) > 1]:
             raise TaxonomyError(f"{source}, row 1: the column {quoted(twice)} occurs more than once.")
         reader.fieldnames = header

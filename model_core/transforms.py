@@ -24,10 +24,11 @@ INPUT_RANGES: dict[str, tuple[tuple[float, float, float], tuple[float, float, fl
     "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),  # [-1, 1], as in the Inception papers' code
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),  # as torchvision's weights expect
 }
+SMALLEST, LARGEST = 75, 2048  # pixels of the input's side; Inception v3 needs 75
 RESIZE_POLICIES = ("squash", "crop")
 INTERPOLATION = "bilinear with antialiasing"  # Pillow's; recorded, so that a checkpoint of another is refused
 # a function that opens a picture is called by the thread that decodes it
-ImageSource = Image.Image | str | os.PathLike[str] | IO[bytes] | Callable[[], IO[bytes]]
+ImageSource = Image.Image | NDArray[np.uint8] | str | os.PathLike[str] | IO[bytes] | Callable[[], IO[bytes]]
 
 
 class ImageError(Exception):
@@ -50,8 +51,8 @@ class Preprocessing:
             raise ValueError(f"resize must be one of {', '.join(RESIZE_POLICIES)}, not {self.resize!r}.")
         if self.interpolation != INTERPOLATION:
             raise ValueError(f"interpolation must be {INTERPOLATION!r}, not {self.interpolation!r}.")
-        if not 75 <= self.size <= 2048:  # Inception v3 needs 75 pixels
-            raise ValueError(f"size must be 75 to 2048 pixels, not {self.size!r}.")
+        if not SMALLEST <= self.size <= LARGEST:
+            raise ValueError(f"size must be {SMALLEST} to {LARGEST} pixels, not {self.size!r}.")
         if len(self.mean) != 3 or len(self.std) != 3 or not all(s > 0 for s in self.std):
             raise ValueError("mean and std must be three numbers each, those of std above 0.")
 
@@ -95,7 +96,8 @@ class Preprocessing:
 
 
 def open_image(source: ImageSource, at_least: int | None = None) -> Image.Image:
-    """The picture of a path, an open binary file, a function that gives one, or a Pillow image; upright by EXIF, RGB.
+    """The picture of a path, an open binary file, a function that gives one, a Pillow image or an array (height, width,
+    3) of RGB in uint8; upright by EXIF, RGB.
 
     It is decoded in full; or, where `at_least` is given and the file is a JPEG, at a half, a quarter or an eighth of
     its size as long as both sides keep that many pixels. Raises: ImageError where it is absent, no picture, cut off, or
@@ -104,6 +106,10 @@ def open_image(source: ImageSource, at_least: int | None = None) -> Image.Image:
     try:
         if isinstance(source, Image.Image):
             return upright_rgb(source)
+        if isinstance(source, np.ndarray):
+            return _from_array(source)
+        if not (callable(source) or isinstance(source, str | os.PathLike) or hasattr(source, "read")):
+            raise ImageError(f"A picture is a path, an open file, a Pillow image or an array, not {source!r:.40}.")
         with Image.open(source() if callable(source) else source) as image:
             if at_least is not None:
                 image.draft(None, (at_least, at_least))
@@ -114,9 +120,28 @@ def open_image(source: ImageSource, at_least: int | None = None) -> Image.Image:
         raise ImageError(_reason(error)) from error
 
 
+def _from_array(pixels: NDArray[Any]) -> Image.Image:
+    if pixels.dtype != np.uint8 or pixels.ndim != 3 or pixels.shape[2] != 3 or not pixels.size:
+        raise ImageError(
+            f"An array must be (height, width, 3) of RGB in uint8, 0 to 255, not {pixels.shape} of {pixels.dtype}."
+        )
+    return Image.fromarray(np.ascontiguousarray(pixels))
+
+
+def refuse_single(images: object) -> None:
+    """Where several pictures are asked for. Raises: TypeError for one, whose letters would be taken for several."""
+    if isinstance(images, str | bytes | os.PathLike | Image.Image):
+        raise TypeError("Several pictures are asked for; give a single one as a list: [picture].")
+
+
 def upright_rgb(image: Image.Image) -> Image.Image:
-    """A copy in RGB, turned as its EXIF orientation says; transparency is laid over white, 16-bit grey scaled to 8."""
+    """A copy in RGB, turned as its EXIF orientation says; transparency is laid over white, 16-bit grey scaled to 8.
+
+    Raises: ImageError for floating-point numbers.
+    """
     image = ImageOps.exif_transpose(image)
+    if image.mode == "F":  # of which nothing says what is black and what is white
+        raise ImageError("The picture has floating-point numbers in place of grey values; save it with 8 bits.")
     if image.mode.startswith("I"):
         image = Image.fromarray(np.clip(np.asarray(image, dtype=np.float64) / 257, 0, 255).round().astype(np.uint8))
     if image.has_transparency_data:

@@ -17,19 +17,21 @@ from model_core.manifest import DataError
 BARNES_HUT_LIMIT = 10_000  # points; above, its time is hours
 COMPONENTS = 50  # principal components kept before t-SNE; van der Maaten and Hinton kept 30
 CHUNK = 4096
+PERPLEXITY = 30
 
 Floats = NDArray[np.float32]
 
 
-def tsne(features: NDArray[np.floating], *, seed: int = 0, perplexity: float = 30) -> Floats:
+def tsne(features: NDArray[np.floating], *, seed: int = 0, perplexity: float | None = None) -> Floats:
     """(n, d) features, a memory map too -> (n, 2) float32; a row of NaN where a row of features is not finite.
 
     The features are reduced to their leading principal components, which are also the start. One thread: the same
-    features, seed and versions give the same numbers.
+    features, seed and versions give the same numbers. perplexity: by default `usual_perplexity`.
     Raises: DataError where there are too few points for the perplexity, or openTSNE is needed and not installed.
     """
     usable = np.concatenate([np.zeros(0, bool), *(np.isfinite(c).all(axis=1) for c in _chunks(features))])
     n = int(usable.sum())
+    perplexity = usual_perplexity(n) if perplexity is None else perplexity
     check_tsne(n, perplexity)
     from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
@@ -39,6 +41,11 @@ def tsne(features: NDArray[np.floating], *, seed: int = 0, perplexity: float = 3
         fit = _barnes_hut if n <= BARNES_HUT_LIMIT else _interpolated
         placed[usable] = fit(reduced, seed, perplexity)
     return placed
+
+
+def usual_perplexity(n: int) -> float:
+    """30 (van der Maaten and Hinton took 5 to 50), or the most that n pictures allow."""
+    return float(min(PERPLEXITY, max(1, (n - 1) // 3)))
 
 
 def check_tsne(n: int, perplexity: float) -> None:

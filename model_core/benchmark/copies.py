@@ -19,7 +19,7 @@ from PIL import Image, ImageEnhance
 
 from model_core.files import write_atomically
 from model_core.manifest import DataError, ManifestRow, read_manifest
-from model_core.provenance import write_record
+from model_core.provenance import seed_option, write_record
 from model_core.split.components import Components, Similarity, similarity_components
 from model_core.split.hashing import perceptual_hash
 from model_core.split.keypoints import Keypoints, describe
@@ -152,7 +152,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--manifest", type=Path, required=True, help="CSV: file, diagnosis and lesion_id")
     parser.add_argument("--images", type=Path, required=True, help="the folder that `file` is relative to")
     parser.add_argument("--sample", type=int, default=100, help="originals, drawn at random (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0, help="of the sample and the changes (default: %(default)s)")
+    parser.add_argument("--seed", type=seed_option, default=0, help="of sample and changes (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON to write")
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
-from model_core.provenance import write_record
+from model_core.provenance import seed_option, write_record
 
 if TYPE_CHECKING:
     import torch
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=2, help="of the plain loop's DataLoader (default: %(default)s)")
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
     parser.add_argument("--precision", choices=("auto", "float32", "bfloat16", "float16"), default="auto")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed_option, default=0, help="of what is drawn (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON: every time, the medians and their ratios")
 
 
@@ -236,7 +236,7 @@ def matrix_product(classifier: Classifier, flops: int, seconds: float = 1.0) -> 
         while time.perf_counter() < until:
             torch.mm(a, a)
             if device.type == "cuda":
-                torch.cuda.synchronize()
+                torch.cuda.synchronize(device)
             products += 1
         return products
 

@@ -17,12 +17,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from model_core.listing import listed_pictures
-from model_core.provenance import write_record
+from model_core.provenance import seed_option, write_record
+
+if TYPE_CHECKING:
+    import torch
 
 SUMMARY = "a training step against torchvision's reference recipe"
 N_CLASSES = 7
@@ -32,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = __doc__.partition("\n\n")[0]
     parser.add_argument("--images", type=Path, help="a folder of pictures (default: 64 drawn JPEG files, 600 x 450)")
     parser.add_argument("--recipe", choices=("paper", "modern"), action="append", help="repeatable (default: both)")
-    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--batch-size", type=int, default=8, help="pictures at a time (default: %(default)s)")
     parser.add_argument("--steps", type=int, default=2, help="timed in a turn (default: %(default)s)")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each (default: %(default)s)")
     parser.add_argument("--workers", type=int, default=2, help="of the baseline's DataLoader (default: %(default)s)")
-    parser.add_argument("--size", type=int, default=299)
+    parser.add_argument("--size", type=int, default=299, help="pixels, each side (default: %(default)s)")
     parser.add_argument("--device", help="cpu, cuda, ... (default: a GPU where there is one)")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=seed_option, default=0, help="of what is drawn (default: %(default)s)")
     parser.add_argument("--out", type=Path, required=True, help="JSON: every time, the medians and their ratios")
 
 
@@ -60,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         }
         for recipe in recipes:
             sides[recipe] = lambda recipe=recipe: own_steps(paths, args, device, recipe)  # type: ignore[misc]
-        times = interleaved(sides, args.rounds, args.steps, device.type == "cuda")
+        times = interleaved(sides, args.rounds, args.steps, device)
     found = summarised(times, args.batch_size)
     found |= {"device": str(device), "threads": torch.get_num_threads(), "machine": platform.processor()}
     args.out.write_text(json.dumps(found, indent=1) + "\n", "utf-8")
@@ -72,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def interleaved(
-    sides: dict[str, Callable[[], Iterator[None]]], rounds: int, steps: int, on_gpu: bool
+    sides: dict[str, Callable[[], Iterator[None]]], rounds: int, steps: int, device: torch.device
 ) -> dict[str, list[float]]:
     """Seconds a step of every side, `rounds` x `steps`. Each turn starts anew and runs one step that is not timed."""
     import torch
@@ -83,11 +86,13 @@ def interleaved(
         for name, start in sides.items():
             stepping = start()
             next(stepping)
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
             for _ in range(steps):
                 begun = time.perf_counter()
                 next(stepping)
-                if on_gpu:
-                    torch.cuda.synchronize()
+                if device.type == "cuda":
+                    torch.cuda.synchronize(device)
                 times[name].append(time.perf_counter() - begun)
             stepping.close()  # type: ignore[attr-defined]
     return times

@@ -132,10 +132,11 @@ class Classifier:
         return self.metadata.classes
 
     def predict(self, images: Iterable[ImageSource], batch_size: int = 32) -> Predictions:
-        """Probabilities of each picture: Pillow images, paths or open binary files, in any mixture.
+        """Probabilities of each picture: paths, open binary files, Pillow images or arrays (height, width, 3) of RGB in
+        uint8, in any mixture.
 
         Memory does not grow with the number of pictures but for the result.
-        Raises: ValueError for a batch size under 1.
+        Raises: ValueError for a batch size under 1; TypeError for a single picture that is not in a list.
         """
         batches = list(self.stream(images, batch_size))
         if not batches:

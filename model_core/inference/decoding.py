@@ -11,7 +11,7 @@ from itertools import islice
 import numpy as np
 from numpy.typing import NDArray
 
-from model_core.transforms import ImageError, ImageSource, Preprocessing, open_image
+from model_core.transforms import ImageError, ImageSource, Preprocessing, open_image, refuse_single
 
 BATCHES_AHEAD = 3  # taken from the source at a time: one to use next, and two that keep the threads busy
 # A JPEG file may be decoded at a half, a quarter or an eighth of its size (its cosine transform leaves the fine detail
@@ -27,8 +27,9 @@ def decoded_batches(
     At most `BATCHES_AHEAD` batches are taken from `images` and not yet handed out. reduced: decode large JPEG files at
     a smaller size, which changes the grey values of a photograph by some tenths on average, and by 1.3 in the noisiest
     of twelve of PAD-UFES-20 (see `REDUCED_TO`).
-    Raises: ValueError for a batch size under 1.
+    Raises: ValueError for a batch size under 1; TypeError for a single picture.
     """
+    refuse_single(images)
     if batch_size < 1:
         raise ValueError(f"The batch size must be at least 1, not {batch_size}.")
     at_least = REDUCED_TO * preprocessing.size if reduced else None

@@ -25,14 +25,13 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from torchvision.models.inception import BasicConv2d, InceptionA, InceptionC, InceptionE
 
 from model_core.network import InceptionV3
-from model_core.transforms import Preprocessing
+from model_core.transforms import SMALLEST, Preprocessing
 
 CHUNK = 64  # weights among which rounding errors cancel
 EXACT = ("Conv2d_1a_3x3", "Conv2d_2a_3x3")  # in float32 where the rest is in bfloat16
 # A processor takes a few pictures at a time through the first blocks, whose large results then stay in its cache, and
 # are not given back to the system and asked for again: 4 to 8 pictures were the fastest, 16 a fifth slower.
 FEW = 4
-SMALLEST = 75  # side of the smallest picture that the network takes, in pixels
 FIRST_FOR_ALL = "Mixed_6a"
 
 

@@ -31,7 +31,7 @@ class Lanes(Generic[Item, Result]):
         self._work = work
         self.number, threads = lanes_and_threads(device, batch_size)
         self._splits = self.number if device.type == "cpu" else 1
-        self._pool = ThreadPoolExecutor(self.number, "lane", limit_threads, (threads,))
+        self._pool = ThreadPoolExecutor(self.number, "lane", _prepare, (threads, device))
 
     def __enter__(self) -> Self:
         return self
@@ -72,6 +72,12 @@ def lanes_and_threads(device: torch.device, batch_size: int) -> tuple[int, int]:
         return GPU_LANES, threads
     lanes = max(1, min(threads, batch_size // SMALLEST_SHARE))
     return lanes, max(1, threads // lanes)
+
+
+def _prepare(threads: int, device: torch.device) -> None:
+    limit_threads(threads)
+    if device.type == "cuda" and device.index is not None:
+        torch.cuda.set_device(device)  # a new thread would pin memory by way of the first GPU, and take some of it
 
 
 def limit_threads(threads: int) -> None:

@@ -17,7 +17,11 @@ def find_device(device: str | torch.device | None) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         found = torch.device(device)
-        torch.empty(0, device=found)
+        if found.type == "meta":
+            raise NotImplementedError("it holds no numbers")
+        # a GPU that is there is not touched: each process of several would otherwise take memory of the first one
+        if found.type != "cuda" or (found.index or 0) >= torch.cuda.device_count():
+            torch.empty(0, device=found)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise CheckpointError(f"The device {device!s} is not available: {str(error).splitlines()[0]}") from error
     return found

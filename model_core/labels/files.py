@@ -6,7 +6,7 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-from model_core.files import IMAGE_SUFFIXES
+from model_core.files import IMAGE_SUFFIXES, files_within
 from model_core.labels.values import image_id, published_id
 from model_core.manifest import DataError
 from model_core.provenance import sha256_of
@@ -24,14 +24,11 @@ class ImageFolder:
         self.root = root
         self.size: dict[str, int] = {}
         self._by_id: dict[str, list[str]] = defaultdict(list)
-        for folder, folders, names in os.walk(root, followlinks=True):
-            folders.sort()
-            for name in sorted(names):
-                if name.lower().endswith(IMAGE_SUFFIXES):
-                    path = Path(folder, name)
-                    relative = path.relative_to(root).as_posix()
-                    self.size[relative] = path.stat().st_size
-                    self._by_id[published_id(name) or image_id(name)].append(relative)
+        for path in files_within(root):
+            if path.name.lower().endswith(IMAGE_SUFFIXES) and path.is_file():  # not a link to what is not there
+                relative = path.relative_to(root).as_posix()
+                self.size[relative] = path.stat().st_size
+                self._by_id[published_id(path.name) or image_id(path.name)].append(relative)
         self._unused = set(self.size)
 
     def find(self, named: str, beside: Path, image: str) -> str:

@@ -67,6 +67,8 @@ def read_label_file(path: str | Path) -> Table:
         rows = [row for file in sorted(path.glob("*.json")) for row in _json_rows(file)]
     else:
         rows = _json_rows(path) if path.suffix.lower() == ".json" else list(read_table(path))
+    if not rows and path.is_dir():
+        raise DataError(f"{path.name} is a folder without JSON files; name the label file in it.")
     if not rows:
         raise DataError(f"{path.name} has no rows; a label file names at least one image.")
     fmt = detect(tuple(rows[0][1]), path.name)

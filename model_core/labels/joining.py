@@ -191,7 +191,7 @@ class _Joiner:
             elif meaning.reason:
                 self._repeat("no diagnosis", label, f"{label!r}: {meaning.reason}", [claim])
             else:
-                self._repeat("unknown diagnosis", label, f"{label!r} is no diagnosis of {source} known here", [claim])
+                self._repeat("unknown diagnosis", label, f"{label!r} is no diagnosis known here", [claim])
         if all(self.diagnoses.agree(a, b) for a, b in combinations(meant, 2)):
             if not meant and not any(c.sighting.label for c in claims):
                 self._repeat("no diagnosis", "", "the files give no diagnosis", claims[:1])

@@ -22,10 +22,12 @@ from model_core.provenance import record_path, sha256_of, versions, write_record
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    import torch
 
     from model_core.inference import Classifier
     from model_core.predict.parts import Part, Parts
     from model_core.predict.tables import PredictionTable
+    from model_core.train.workers import Workers
 
 SHOWN = 20  # failures on the screen; all of them are in the output
 
@@ -34,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.description = (
         "Write every training class's probability of each picture, and those of any nodes asked for, as Parquet and as "
         "CSV. An interrupted run goes on where it was when the same command is given again. Exits with 1 where a "
-        "picture failed."
+        "picture failed. With several GPUs: torchrun --nproc-per-node N -m model_core predict ..."
     )
     parser.add_argument("--model", type=Path, required=True, help="a checkpoint (.safetensors)")
     parser.add_argument("--images", type=Path, help="a folder (those within it are read too) or a ZIP archive")
@@ -65,14 +67,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write both files and a record beside them; 1 where a picture failed, with the reasons in the column `error`."""
-    work = _Work.planned(args)
+    from model_core.inference import find_device
+    from model_core.train.workers import joined_workers
+
+    with joined_workers(find_device(args.device)) as workers:
+        return _run(args, workers)
+
+
+def _run(args: argparse.Namespace, workers: Workers) -> int:
+    """Of several processes each computes some of the parts, and the leading one joins them."""
+    work = _Work.planned(args, workers.device)
     outputs, pictures, parts = work.outputs, work.pictures, work.parts
     if (failures := outputs.failures_of(parts.digest)) is not None:
         print(f"{outputs.csv} and {outputs.parquet} hold these results already; nothing was computed.")
         return 1 if failures else 0
     try:
         outputs.parts.mkdir(parents=True, exist_ok=True)
-        work.compute()
+        work.compute(workers)
+        workers.wait()
+        if not workers.leads:
+            return 0
         failed = work.join()
     except KeyboardInterrupt:
         print(
@@ -147,7 +161,7 @@ class _Work:
     classifier: Classifier
 
     @classmethod
-    def planned(cls, args: argparse.Namespace) -> _Work:
+    def planned(cls, args: argparse.Namespace, device: torch.device) -> _Work:
         """Refuse what cannot be done before anything is. Raises: CheckpointError, DataError, TaxonomyError."""
         from model_core.inference import Classifier
         from model_core.predict.parts import plan
@@ -164,7 +178,7 @@ class _Work:
         pictures = find_pictures(args.images or args.manifest.parent, listed)
         if args.bad_images == "refuse":
             _refuse_absent(pictures)
-        classifier = Classifier.load(args.model, args.device, args.precision)
+        classifier = Classifier.load(args.model, device, args.precision)
         settings: dict[str, Any] = {
             "model_sha256": sha256_of(args.model),
             "nodes": nodes,
@@ -179,15 +193,17 @@ class _Work:
         parts = plan(outputs.parts, pictures, diagnoses, settings)
         return cls(args, outputs, pictures, diagnoses, settings, table, parts, classifier)
 
-    def compute(self) -> None:
-        """Every part that is not there. The network never waits at the end of one: pictures come in one stream."""
+    def compute(self, workers: Workers) -> None:
+        """Every part that is not there and falls to this process. The network never waits at the end of one: pictures
+        come in one stream."""
         from tqdm import tqdm
 
-        missing = [part for part in self.parts.parts if not part.done]
+        own = self.parts.parts[workers.rank :: workers.processes]
+        missing = [part for part in own if not part.done]
         if not missing:
             return
-        n, waiting = len(self.pictures.names), sum(part.stop - part.start for part in missing)
-        with tqdm(total=n, initial=n - waiting, unit=" pictures", desc="Predicting") as bar:
+        n, waiting = (sum(part.stop - part.start for part in parts) for parts in (own, missing))
+        with tqdm(total=n, initial=n - waiting, unit=" pictures", desc="Predicting", disable=not workers.leads) as bar:
             self._fill(missing, bar.update)
 
     def _fill(self, missing: Sequence[Part], advance: Callable[[int], object]) -> None:

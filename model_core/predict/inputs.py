@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from model_core.files import IMAGE_SUFFIXES, file_stamp
+from model_core.files import IMAGE_SUFFIXES, file_stamp, files_within
 from model_core.manifest import DataError, read_table
 
 LARGEST_MEMBER = 1 << 30  # bytes of a picture in an archive, unpacked
@@ -73,7 +73,7 @@ def find_pictures(images: Path, listed: Sequence[str] | None = None) -> Pictures
     macOS's folder __MACOSX) are no pictures. Raises: DataError for an absent or unreadable folder or archive, or none.
     """
     if images.is_dir():
-        names = listed or _pictures_among(path.relative_to(images).as_posix() for path in _existing(images))
+        names = listed or _pictures_among(path.relative_to(images).as_posix() for path in files_within(images))
         return FolderPictures(images, names or _none(images))
     if not images.exists():
         raise DataError(f"There is no folder {images}, and no ZIP archive of that name.")
@@ -104,10 +104,6 @@ def read_listed(manifest: Path) -> tuple[tuple[str, ...], tuple[str, ...] | None
     if not rows:
         raise DataError(f"{manifest.name} has no rows; a manifest names at least one image.")
     return tuple(rows), tuple(rows.values()) if has_diagnosis else None
-
-
-def _existing(folder: Path) -> Iterable[Path]:
-    return (path for path in folder.rglob("*") if path.is_file())
 
 
 def _pictures_among(names: Iterable[str]) -> list[str]:

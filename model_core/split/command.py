@@ -15,12 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from model_core.manifest import DataError
-from model_core.provenance import write_record
+from model_core.manifest import DataError, read_manifest
+from model_core.provenance import seed_option, write_record
 from model_core.quality import Screening
 from model_core.split.components import Components, Similarity
 from model_core.split.evidence import Evidence, gather, join
-from model_core.split.folds import EXCLUDED, check_fractions, grouped_folds, grouped_parts
+from model_core.split.folds import EXCLUDED, check_folds, check_fractions, grouped_folds, grouped_parts
 from model_core.split.leaks import find_leaks
 
 EXPLAINED = 50  # large components at most
@@ -35,13 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "validation, never training. Exits with 1 where --against finds a leak."
     )
     add = parser.add_argument
-    add("manifest", type=Path)
+    add("manifest", type=Path, help="CSV: file, diagnosis[, lesion_id, patient_id]")
     add("--output", type=Path, required=True, help="CSV: the split, or with --against the leaks")
     add("--images", type=Path, help="folder of the images (default: the manifest's)")
     add("--fractions", default=DEFAULT_FRACTIONS, help="parts and their sizes (default: %(default)s)")
     add("--folds", type=int, help="this many folds instead of parts")
     add("--classes", type=Path, help="training classes (from `partition`) to stratify by (default: the diagnosis)")
-    add("--seed", type=int, default=0, help="default: %(default)s")
+    add("--seed", type=seed_option, default=0, help="default: %(default)s")
     add("--against", type=Path, help="another manifest")
     add("--against-images", type=Path, help="folder of its images (default: the manifest's)")
     add("--features", type=Path, help="features of a network: .npy in the manifest's order, or .npz: features, files")
@@ -62,6 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the split or the leaks, every edge, and the record; print what joined large components."""
     fractions = _fractions(args.fractions)
+    if not args.against:  # refuse before the work what could not be done after it
+        rows = read_manifest(args.manifest)
+        _labels(args.classes, [row.diagnosis for row in rows], args.manifest.name)
+        if args.folds is not None:
+            check_folds(args.folds, len(rows))
+    for name in ("hash_distance", "points", "candidates", "exif_gap", "min_sharpness", "min_lesion_fraction"):
+        if not getattr(args, name) >= 0:
+            raise DataError(f"--{name.replace('_', '-')} must be at least 0, not {getattr(args, name)}.")
     cache = args.cache or args.output.with_name(args.output.name + ".fingerprints")
     look: dict[str, Any] = {"look": not args.metadata_only, "workers": args.workers, "cache": cache}
     args.output.parent.mkdir(parents=True, exist_ok=True)
@@ -98,13 +106,13 @@ def _split(
     results: dict[str, Any],
 ) -> int:
     reasons = _screen(evidence, Screening(args.min_sharpness, args.min_lesion_fraction))
-    labels = _labels(args.classes, evidence)
+    labels = _labels(args.classes, [row.diagnosis for row in evidence.rows], evidence.name)
     readable = np.array([i not in evidence.errors for i in range(len(evidence))])
     index = np.flatnonzero(readable)
     chosen = [labels[i] for i in index]
     unfit = np.array([bool(r) for r in reasons])
     part: NDArray[Any] = np.full(len(evidence), EXCLUDED, dtype=object)
-    if args.folds:
+    if args.folds is not None:
         part[index] = grouped_folds(components.of[index], chosen, folds=args.folds, seed=args.seed)
     else:
         part[index] = grouped_parts(
@@ -161,8 +169,7 @@ def _screen(evidence: Evidence, screening: Screening) -> list[tuple[str, ...]]:
     return [() if p.error else screening.reasons(p.quality, row.modality) for p, row in pairs]
 
 
-def _labels(classes: Path | None, evidence: Evidence) -> list[str]:
-    diagnoses = [row.diagnosis for row in evidence.rows]
+def _labels(classes: Path | None, diagnoses: list[str], manifest: str) -> list[str]:
     if classes is None:
         return diagnoses
     try:
@@ -171,7 +178,7 @@ def _labels(classes: Path | None, evidence: Evidence) -> list[str]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{classes} cannot be read as training classes (`partition` writes them): {error}.") from error
     if unknown := sorted(set(diagnoses) - of.keys()):
-        raise DataError(f"{evidence.name} has the diagnosis {unknown[0]!r}, which is in no class of {classes.name}.")
+        raise DataError(f"{manifest} has the diagnosis {unknown[0]!r}, which is in no class of {classes.name}.")
     return [of[diagnosis] for diagnosis in diagnoses]
 
 

@@ -132,7 +132,8 @@ def similarity_components(
     for name, values in {**(keys or {}), "hashes": hashes, "keypoints": keypoints, "features": features}.items():
         if values is not None and len(values) != n_images:
             raise ValueError(f"{name} has {len(values)} entries for {n_images} images.")
-    found = list(edges)
+    features = None if features is None else np.asanyarray(features)
+    found = [Edge(*edge) for edge in edges]
     for reason, texts in (keys or {}).items():
         found += shared_values(texts, reason)
     if hashes is not None:
@@ -143,10 +144,10 @@ def similarity_components(
 
 
 def shared_values(values: Sequence[str], reason: str) -> list[Edge]:
-    """An edge from the first image with a value to each other that has it; empty values join nothing."""
+    """An edge from the first image with a value to each other that has it; empty values (and NaN) join nothing."""
     groups: dict[str, list[int]] = defaultdict(list)
     for image, value in enumerate(values):
-        if value:
+        if value and value == value:  # a table library's NaN stands for an empty cell
             groups[value].append(image)
     return [Edge(group[0], other, reason, value) for value, group in groups.items() for other in group[1:]]
 

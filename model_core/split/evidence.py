@@ -53,8 +53,12 @@ def gather(
     path = Path(manifest)
     rows = read_manifest(path)
     root = Path(images) if images is not None else path.parent
-    prints = fingerprint_all([root / row.file for row in rows], workers=workers, cache=cache) if look else None
+    if look and not root.is_dir():
+        raise DataError(f"There is no folder {root}.")
     matrix = read_features(features, rows) if features is not None else None
+    prints = fingerprint_all([root / row.file for row in rows], workers=workers, cache=cache) if look else None
+    if prints and all(p.error for p in prints):
+        raise DataError(f"None of the {len(rows)} images of {path.name} can be read in {root}: {prints[0].error}")
     return Evidence(path.name, rows, None if prints is None else tuple(prints), matrix)
 
 

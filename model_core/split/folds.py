@@ -31,10 +31,7 @@ def grouped_folds(components: ArrayLike, labels: Sequence[Any], *, folds: int, s
     """
     component, labels = _checked(components, labels)
     n_components = len(np.unique(component))
-    if folds < 2:
-        raise DataError(f"There must be at least 2 folds, not {folds}.")
-    if n_components < folds:
-        raise DataError(f"{n_components} groups of images that belong together cannot fill {folds} folds.")
+    check_folds(folds, n_components)
     return _assign(component, labels, np.full(folds, 1 / folds), seed)
 
 
@@ -71,6 +68,14 @@ def grouped_parts(
     part[usable] = np.array(names, dtype=object)[chosen]
     part[bad & (part != TRAIN)] = EXCLUDED
     return part.astype(np.str_)
+
+
+def check_folds(folds: int, groups: int) -> None:
+    """Raises: DataError for fewer than two folds or fewer groups of images than folds."""
+    if folds < 2:
+        raise DataError(f"There must be at least 2 folds, not {folds}.")
+    if groups < folds:
+        raise DataError(f"{groups} groups of images that belong together cannot fill {folds} folds.")
 
 
 def check_fractions(fractions: Mapping[str, float]) -> None:

@@ -56,8 +56,8 @@ def add_config_arguments(parser: argparse.ArgumentParser) -> None:
     modern = TrainingConfig.modern()
     for field in dataclasses.fields(TrainingConfig):
         default, other = field.default, getattr(modern, field.name)
-        shown = f"{default}" + (f"; modern: {other}" if other != default else "")
-        options: dict[str, Any] = {"default": None, "help": f"{comments[field.name]} ({shown})".replace("%", "%%")}
+        shown = f" ({default}" + (f"; modern: {other})" if other != default else ")") if default is not None else ""
+        options: dict[str, Any] = {"default": None, "help": f"{comments[field.name]}{shown}".replace("%", "%%")}
         kind = plain_type(hints[field.name])
         if kind is bool:
             options["action"] = argparse.BooleanOptionalAction

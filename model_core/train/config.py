@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from model_core.manifest import DataError
-from model_core.transforms import INPUT_RANGES, RESIZE_POLICIES
+from model_core.transforms import INPUT_RANGES, LARGEST, RESIZE_POLICIES, SMALLEST
 
 AUXILIARY_SIZE = 299  # pixels: the auxiliary head's convolutions need Mixed_6e's 17 x 17 grid
 CHOICES: dict[str, tuple[str, ...]] = {
@@ -24,6 +25,11 @@ CHOICES: dict[str, tuple[str, ...]] = {
 }
 # What may change between the start of a run and its resumption without changing what it computes.
 FREE = frozenset({"device", "threads", "save_minutes"})
+LEAST: dict[tuple[str, ...], int] = {
+    ("epochs", "batch_size", "step_epochs", "stored_size"): 1,
+    ("seed", "auxiliary_weight", "cached_views", "weight_decay", "warmup_epochs", "balance_power", "patience",
+     "threads"): 0,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,13 +40,13 @@ class TrainingConfig:
     seed: int = 0  # of new layers, order, augmentation and dropout: it fixes the run
     # The network and its input
     size: int = 299  # pixels, each side
-    resize: str = "squash"  # or "crop": see transforms
+    resize: str = "squash"  # both sides to `size`, so that nothing is cut off; "crop": the shorter one, and the centre
     input_range: str = "auto"  # what the backbone's input was: unit, inception, imagenet; auto: found from batch norms
-    pool_excludes_padding: bool | None = None  # None: found as the input range is
+    pool_excludes_padding: bool | None = None  # as TensorFlow's average pools do; not given: found from batch norms
     auxiliary_weight: float = 0.4  # of the second head's loss (torchvision's reference takes 0.4); 0: no second head
     dropout: float = 0.5  # before the last layer, as in torchvision
-    train_from: str | None = None  # lowest block that is trained, such as Mixed_7a; "fc": the last layer; None: all
-    batch_norm: str = "train"  # trained blocks normalise by the batch; "frozen": by the backbone's statistics
+    train_from: str | None = None  # lowest block that is trained, as Mixed_7a; "fc": the last layer; not given: all
+    batch_norm: str = "train"  # "train": trained blocks normalise by the batch; "frozen": by the backbone's statistics
     # Augmentation
     augment: bool = True  # rotation by 0-359 degrees, largest inscribed rectangle, vertical flip
     stored_size: int = 384  # pixels to which a picture is decoded before it is turned and cropped to `size`
@@ -48,44 +54,47 @@ class TrainingConfig:
     # Optimisation
     epochs: int = 64  # the paper does not say; four steps of its schedule and some
     batch_size: int = 32  # images in a step, of all processes together
-    optimizer: str = "rmsprop"  # as TensorFlow computes it, or "adamw"
+    optimizer: str = "rmsprop"  # "rmsprop": as TensorFlow computes it
     learning_rate: float = 0.001  # at the start (of "cosine": after the warm-up)
     decay: float = 0.9  # RMSProp: of the running mean of squared gradients
     momentum: float = 0.9  # RMSProp's momentum; AdamW's beta 1
     epsilon: float = 0.1  # added to the mean square under the root (RMSProp), or to the root (AdamW)
     weight_decay: float = 0.0  # AdamW's
-    schedule: str = "steps"  # divide by `step_factor` every `step_epochs`; or "cosine" after a linear warm-up
+    schedule: str = "steps"  # "steps": divide by `step_factor` every `step_epochs`; "cosine": after a linear warm-up
     step_factor: float = 16.0  # of "steps": what the rate is divided by
     step_epochs: int = 30  # of "steps": how often
-    warmup_epochs: float = 0.0  # of "cosine"
+    warmup_epochs: float = 0.0  # of "cosine": epochs in which the rate grows from 0
     label_smoothing: float = 0.0  # share of the target spread over all classes (Inception v3 paper: 0.1)
     ema_decay: float = 0.0  # of an exponential moving average of the weights, which is then what is saved; 0: none
-    precision: str = "float32"  # or bfloat16 where the device calculates with it: activations, not weights
+    precision: str = "float32"  # bfloat16, for activations, is used where the device calculates with it
     # Class balance
     balance: str = "none"  # "sampler": rare classes are drawn more often; "loss": they weigh more
     balance_power: float = 1.0  # 1: all classes count the same; 0.5: by the square root of their size
     # Stopping
-    watch: str = "accuracy"  # of the validation images: the mean of per-class accuracies, or "loss"
+    watch: str = "accuracy"  # what is best on the validation images: "accuracy", the mean of per-class ones, or "loss"
     patience: int = 0  # epochs without a new best after which training stops; 0: never
     # Running
-    bad_images: str = "skip"  # leave out a damaged or missing image, and name it; or "refuse" to start
+    bad_images: str = "skip"  # "skip": leave out a damaged or missing image, and name it; "refuse": do not start
     save_minutes: float = 10.0  # between saved states within an epoch; each epoch's end is saved as well
-    device: str | None = None  # None: a GPU where there is one
+    device: str | None = None  # cpu, cuda, ...; not given: a GPU where there is one
     threads: int = 0  # that decode; 0: by the number of processors
 
     def __post_init__(self) -> None:
         for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise DataError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}.")
-        for name in ("epochs", "batch_size", "step_epochs"):
-            if getattr(self, name) < 1:
-                raise DataError(f"{name} must be at least 1, not {getattr(self, name)}.")
+        for names, least in LEAST.items():
+            for name in names:
+                if not least <= getattr(self, name) < math.inf:
+                    raise DataError(f"{name} must be at least {least}, not {getattr(self, name)}.")
         for name in ("learning_rate", "epsilon", "step_factor", "save_minutes"):
-            if not getattr(self, name) > 0:
+            if not 0 < getattr(self, name) < math.inf:
                 raise DataError(f"{name} must be above 0, not {getattr(self, name)}.")
         for name in ("decay", "momentum", "label_smoothing", "ema_decay", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise DataError(f"{name} must be at least 0 and under 1, not {getattr(self, name)}.")
+        if not SMALLEST <= self.size <= LARGEST:
+            raise DataError(f"size must be {SMALLEST} to {LARGEST} pixels, not {self.size}.")
         if self.auxiliary_weight and self.size < AUXILIARY_SIZE:
             raise DataError(
                 f"The auxiliary head needs images of at least {AUXILIARY_SIZE} pixels, not {self.size}: "
@@ -93,8 +102,6 @@ class TrainingConfig:
             )
         if self.cached_views and not self.train_from:
             raise DataError("A cache needs a frozen part of the network: name the block to train from.")
-        if self.balance_power < 0 or self.cached_views < 0 or self.patience < 0:
-            raise DataError("balance_power, cached_views and patience must be at least 0.")
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
@@ -102,7 +109,9 @@ class TrainingConfig:
     def differences(self, other: Mapping[str, Any]) -> list[str]:
         """What keeps a run with other settings (`to_json`) from being resumed with these, one sentence each."""
         own = self.to_json()
-        names = [n for n in dict.fromkeys([*own, *other]) if n not in FREE and own.get(n) != other.get(n)]
+        longer = self.schedule == "steps" and self.epochs > other.get("epochs", math.inf)
+        free = FREE | ({"epochs"} if longer else set())  # the steps so far are the same however many follow
+        names = [n for n in dict.fromkeys([*own, *other]) if n not in free and own.get(n) != other.get(n)]
         return [f"{n} was {other.get(n)!r} and is {own.get(n)!r}" for n in names]
 
     @classmethod

@@ -22,6 +22,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 from tqdm import tqdm
 
+from model_core.manifest import DataError
 from model_core.network import InceptionV3
 from model_core.train.config import TrainingConfig
 from model_core.train.optimization import MovingAverage, build_optimizer
@@ -72,6 +73,7 @@ def fit(
     """
     n_classes = network.fc.out_features
     device = workers.device
+    _refuse_single_images(len(training.images), config, workers)
     network.to(device, memory_format=torch.channels_last)
     frozen = freeze(network, config)
     part: nn.Module = TrainedPart(network, config.train_from, input_is_cached=cached)
@@ -174,6 +176,11 @@ def _steps(
             at.loss += float(workers.sum(loss.detach())) * loaded.step.total
             at.seen += loaded.step.total
             at.step += 1
+            if not math.isfinite(at.loss):
+                raise DataError(
+                    f"The training loss is no longer a number in epoch {at.epoch + 1}, step {at.step}. A smaller "
+                    "--learning-rate or, with bfloat16, --precision float32 may help."
+                )
             bar.set_postfix(loss=f"{at.loss / at.seen:.4f}", refresh=False)
             bar.update()
             yield
@@ -229,6 +236,17 @@ def _train_mode(network: InceptionV3, config: TrainingConfig) -> None:
             module.eval()
 
 
+def _refuse_single_images(n: int, config: TrainingConfig, workers: Workers) -> None:
+    """Batch normalisation needs two images: of one, the smallest layers have a single value a channel."""
+    smallest = n // math.ceil(n / config.batch_size) // workers.processes
+    if smallest < 2 and config.batch_norm == "train" and config.train_from not in ("avgpool", "fc"):
+        raise DataError(
+            f"A step of {config.batch_size} images, {workers.processes} process(es) and {n} images in all leave a "
+            "process with a single image, which batch normalisation cannot be trained on. Take a larger --batch-size, "
+            "or --batch-norm frozen."
+        )
+
+
 def _note_epoch(at: Progress, row: dict[str, float], config: TrainingConfig) -> bool:
     """Go on to the next epoch; whether this one was the best so far (each is, without validation)."""
     at.history.append(row)
@@ -236,7 +254,7 @@ def _note_epoch(at: Progress, row: dict[str, float], config: TrainingConfig) -> 
     value = at.epoch if "validation_loss" not in row else (
         row["validation_accuracy"] if config.watch == "accuracy" else -row["validation_loss"]
     )  # fmt: skip
-    if value <= at.best and math.isfinite(at.best):
+    if math.isfinite(at.best) and not value > at.best:  # a loss that is no number is not the best
         return False
     at.best, at.best_epoch = float(value), at.epoch
     return True

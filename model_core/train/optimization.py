@@ -34,12 +34,13 @@ class RMSProp(Optimizer):
             parameters = [p for p in group["params"] if p.grad is not None]
             for p in parameters:
                 if not self.state[p]:
-                    self.state[p] = {"square": torch.ones_like(p), "step": torch.zeros_like(p)}
+                    # not "step": torch leaves a state of that name on the processor when it is loaded for a GPU
+                    self.state[p] = {"square": torch.ones_like(p), "moved": torch.zeros_like(p)}
             if not parameters:
                 continue
             gradients = [p.grad for p in parameters]
             squares = [self.state[p]["square"] for p in parameters]
-            steps = [self.state[p]["step"] for p in parameters]
+            steps = [self.state[p]["moved"] for p in parameters]
             torch._foreach_mul_(squares, group["decay"])
             torch._foreach_addcmul_(squares, gradients, gradients, 1 - group["decay"])
             roots = torch._foreach_add(squares, group["epsilon"])

@@ -14,7 +14,7 @@ from model_core.dataset import LabelledImage, leak_digests, lesion_key
 from model_core.fit import HeadSettings, prepared_backbone
 from model_core.inference import calculates_bfloat16, find_device
 from model_core.manifest import DataError
-from model_core.network import Backbone, InceptionV3, build_network
+from model_core.network import Backbone, InceptionV3, build_network, check_weights
 from model_core.provenance import versions
 from model_core.taxonomy import Taxonomy, TrainingClass
 from model_core.train.activations import ActivationCache, CachedPictures, describe
@@ -59,8 +59,10 @@ def train(
     if config.precision == "bfloat16" and not calculates_bfloat16(device):
         config = dataclasses.replace(config, precision="float32")
     with joined_workers(device) as workers:
-        if restart and workers.leads:
-            clear(out)
+        if workers.leads:
+            check_weights(config.weights)
+            if restart:
+                clear(out)
         training_set = _examine(images, out / "training.json", config, workers, progress)
         classes = (rule or ClassRule()).classes(training_set.images, taxonomy)
         training_set = _in_classes(training_set, classes)

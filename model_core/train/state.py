@@ -23,7 +23,7 @@ from model_core.network import InceptionV3
 from model_core.train.config import TrainingConfig
 from model_core.train.optimization import MovingAverage
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass

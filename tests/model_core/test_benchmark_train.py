@@ -29,7 +29,7 @@ def test_sides_take_turns_and_first_steps_are_not_timed() -> None:
             seen.append(name)
             yield
 
-    times = interleaved({"a": lambda: side("a"), "b": lambda: side("b")}, 2, 1, False)
+    times = interleaved({"a": lambda: side("a"), "b": lambda: side("b")}, 2, 1, torch.device("cpu"))
     assert seen == ["a", "a", "b", "b"] * 2
     assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
 

@@ -36,9 +36,9 @@ def test_a_manifest_is_read(drawn: DrawnSet, taxonomy: Taxonomy) -> None:
     [
         ("00_0.png,melanomma", r"row 2, column diagnosis: 'melanomma' is not a node.*Did you mean 'melanoma'"),
         ("absent.png,melanoma", r"row 2, column file: there is no file 'absent.png'"),
-        ("../00_0.png,melanoma", r"row 2, column file: '../00_0.png' must be a path inside the folder"),
+        ("../00_0.png,melanoma", r"row 2, column file: '../00_0.png': it must be a path inside the folder"),
         ("..\\00_0.png,melanoma", r"must be a path inside the folder"),
-        ("/etc/passwd,melanoma", r"row 2, column file: '/etc/passwd' must be a path inside the folder"),
+        ("/etc/passwd,melanoma", r"row 2, column file: '/etc/passwd': it must be a path inside the folder"),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path: Path, drawn: DrawnSet, taxonomy: Taxonomy, row: str, message: str) -> None:

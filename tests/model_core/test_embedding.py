@@ -209,7 +209,8 @@ def test_what_tsne_lacks_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(DataError, match="at least 4 pictures, not 3"):
         tsne(np.zeros((3, 5), np.float32))
     with pytest.raises(DataError, match="of 40 pictures needs a perplexity of 1 to 13, not 30"):
-        tsne(clusters(40)[0])
+        tsne(clusters(40)[0], perplexity=30)
+    assert (layout.usual_perplexity(40), layout.usual_perplexity(1000)) == (13, 30)
     monkeypatch.setattr(layout.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(DataError, match=r"pip install 'readerstudy\[tsne\]'"):
         layout.check_tsne(10_001, 30)

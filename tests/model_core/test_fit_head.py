@@ -106,7 +106,7 @@ def test_errors_are_one_sentence_and_write_nothing(
     cases = (
         ((*fit, "--manifest", one, "--weights", "random"), "pictures of at least two diagnoses"),
         ((*fit, "--manifest", tmp_path / "no.csv", "--weights", "random"), "cannot be read: No such file"),
-        ((*fit, "--manifest", drawn.manifest, "--weights", tmp_path / "no.pth"), "no.pth cannot be read"),
+        ((*fit, "--manifest", drawn.manifest, "--weights", tmp_path / "no.pth"), "There is no file"),
         (("predict", "--model", out, "--images", drawn.folder, "--out", tmp_path / "x.csv"), "out.safetensors cannot"),
         (("predict", "--model", model_file, "--images", tmp_path / "no", "--out", tmp_path / "x.csv"), "no folder"),
         (

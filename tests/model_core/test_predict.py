@@ -11,6 +11,7 @@ import sys
 import zipfile
 from argparse import ArgumentParser
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet
 import pytest
+import torch
 from PIL import Image
 
 from model_core import checkpoint
@@ -27,6 +29,8 @@ from model_core.inference.precision import choose_precision
 from model_core.manifest import DataError
 from model_core.network import restore_network
 from model_core.predict import command, parts
+from model_core.predict.inputs import find_pictures
+from model_core.train import workers
 from model_core.transforms import Preprocessing
 from tests.model_core.conftest import DrawnSet
 
@@ -65,8 +69,6 @@ def names_in(folder: Path) -> list[str]:
 
 def by_plain_torch(model: Path, folder: Path, names: list[str]) -> np.ndarray:
     """The network as it was trained, in float32, a picture at a time: no threads, no folding, no command."""
-    import torch
-
     state, metadata = checkpoint.load(model)
     network = restore_network(state, metadata, model.name).eval()
     preprocessing = Preprocessing.from_json(metadata.preprocessing)
@@ -145,6 +147,8 @@ KILLED = """
 import os, signal, sys
 from functools import partial
 from model_core.predict import command, parts
+from model_core.predict.inputs import find_pictures
+from model_core.train import workers
 from argparse import ArgumentParser
 
 parts.plan = partial(parts.plan, size={size})
@@ -183,6 +187,27 @@ def test_a_killed_run_goes_on_and_ends_as_one_that_was_not(
     assert asked == [10 - SIZE]  # nor is anything, once all is written
 
 
+def test_several_processes_share_the_parts_and_one_joins_them(
+    tmp_path: Path, folder: Path, small_model_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `torchrun` starts them, but one after the other: the second process, then the one that leads."""
+    arguments = ("--model", small_model_file, "--images", folder, "--device", "cpu", "--precision", "float32")
+    assert run(*arguments, "--out", tmp_path / "alone.csv") == 0
+    done = []
+    for rank in (1, 0):
+
+        @contextmanager
+        def joined(device: torch.device, rank: int = rank) -> Iterator[workers.Workers]:
+            yield workers.Workers(rank, 2, device)
+
+        monkeypatch.setattr(workers, "joined_workers", joined)
+        monkeypatch.setattr(workers.Workers, "wait", lambda self: None)
+        assert run(*arguments, "--out", tmp_path / "shared.csv") == 0
+        done.append(len(list((tmp_path / "shared.parts").glob("*.arrow"))))
+    assert done == [1, 0]  # the second of three parts; the others are joined and gone
+    assert (tmp_path / "shared.csv").read_bytes() == (tmp_path / "alone.csv").read_bytes()
+
+
 def test_a_picture_that_changed_is_computed_again(
     tmp_path: Path, folder: Path, drawn: DrawnSet, small_model_file: Path
 ) -> None:
@@ -219,6 +244,19 @@ def test_what_cannot_be_used_is_refused_by_name(tmp_path: Path, folder: Path, sm
     manifest.write_text("file\n../other.png\n", "utf-8")
     with pytest.raises(DataError, match="row 2, column file"):
         run(*basic, "--images", folder, "--manifest", manifest)
+
+
+def test_linked_folders_are_read_and_links_to_nothing_are_named(tmp_path: Path, folder: Path) -> None:
+    """As data sets under version control have them. A loop of links ends."""
+    (tmp_path / "linked").mkdir()
+    (tmp_path / "linked" / "deep").symlink_to(folder / "deep", target_is_directory=True)
+    (tmp_path / "linked" / "loop").symlink_to(tmp_path / "linked", target_is_directory=True)
+    (tmp_path / "linked" / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    found = find_pictures(tmp_path / "linked")
+    assert [Path(name).parent.name for name in found.names] == ["deep", "deep", ""]
+    assert found.names[-1] == "gone.png"
+    with pytest.raises(FileNotFoundError):
+        found.read("gone.png")
 
 
 def test_the_record_says_what_was_done(tmp_path: Path, folder: Path, small_model_file: Path) -> None:

@@ -198,9 +198,16 @@ def test_features_join_too_by_order_or_by_name(data: Path, tmp_path: Path) -> No
         (("--fractions", "train=0.5,test=0.4"), "add up to 1"),
         (("--folds", "31", "--metadata-only"), "30 groups of images that belong together cannot fill 31 folds"),
         (("--classes", "no.json", "--metadata-only"), "no.json cannot be read as training classes"),
+        # what follows is refused before the pictures are looked at, which can take an hour
+        (("--classes", "no.json"), "no.json cannot be read as training classes"),
+        (("--folds", "1"), "at least 2 folds, not 1"),
+        (("--folds", "41"), "40 groups of images that belong together cannot fill 41 folds"),
+        (("--points", "-1"), "--points must be at least 0"),
+        (("--images", "nowhere"), "There is no folder nowhere"),
     ],
 )
 def test_wrong_arguments_are_named(data: Path, tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     with pytest.raises(DataError, match=message):
         command(data / "manifest.csv", "--output", tmp_path / "x.csv", *arguments)
     assert not (tmp_path / "x.csv").exists()
+    assert not (tmp_path / "x.csv.fingerprints").exists()

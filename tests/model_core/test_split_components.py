@@ -52,6 +52,13 @@ def test_shared_values_join_and_empty_ones_do_not() -> None:
     assert found.edges == (Edge(0, 2, "lesion", "a"), Edge(1, 4, "patient", "p"))
 
 
+def test_the_nan_of_a_table_library_joins_nothing() -> None:
+    """pandas reads an empty cell as NaN, one and the same object in every row."""
+    missing = float("nan")
+    assert shared_values(["A", missing, missing, "A"], "lesion") == [Edge(0, 3, "lesion", "A")]  # type: ignore[list-item]
+    assert similarity_components(3, edges=[(0, 2, "session", "1")]).of.tolist() == [0, 1, 0]  # type: ignore[list-item]
+
+
 @settings(deadline=None)
 @given(st.lists(st.sampled_from(["", "a", "b", "c"]), max_size=20))
 def test_a_value_of_n_images_needs_n_minus_1_edges(values: list[str]) -> None:

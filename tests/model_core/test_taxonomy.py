@@ -101,7 +101,7 @@ def test_byte_order_mark_extra_columns_and_path(tmp_path: Path, small: Taxonomy)
         ("id,name\na,A\n", r"row 1: the column 'parent' is missing; the columns must be id, parent, name"),
         ("id,id,parent,name\na,a,,A\n", r"row 1: the column 'id' occurs more than once"),
         ("id,parent,name\n", r"has no rows"),
-        ("", r"row 1: the column 'id', 'parent', 'name' is missing"),
+        ("", r"row 1: the columns 'id', 'parent', 'name' are missing"),
         ("id,parent,name\na,,A\n,a,B\n", r"row 3: the id is empty"),
         ("id,parent,name\na,,\n", r"row 2: the node 'a' has no name"),
         ("id,parent,name\na,,A\nb,a,B\na,b,C\n", r"row 4: the id 'a' is already that of row 2"),

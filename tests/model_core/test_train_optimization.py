@@ -26,6 +26,21 @@ def test_rmsprop_as_tensorflow_computes_it() -> None:
     assert seen == pytest.approx([0.830969, 0.593405], abs=1e-5)
 
 
+def test_rmsprop_goes_on_where_its_weights_are() -> None:
+    """A state is read on the processor; it has to follow the weights to the device that they are on (here a device
+    without data stands for a GPU), or the first step of a resumed run fails there."""
+    w = nn.Parameter(torch.tensor([1.0]))
+    optimizer = RMSProp([w], lr=0.1)
+    w.grad = torch.tensor([2.0])
+    optimizer.step()
+    there = nn.Parameter(torch.empty(1, device="meta"))
+    resumed = RMSProp([there], lr=0.1)
+    resumed.load_state_dict(optimizer.state_dict())
+    assert [tensor.device.type for tensor in resumed.state[there].values()] == ["meta", "meta"]
+    there.grad = torch.empty(1, device="meta")
+    resumed.step()
+
+
 def test_rmsprop_differs_from_torchs_by_where_epsilon_is() -> None:
     """torch starts s at 0 and adds epsilon outside the root: its first step is 0.1 * 2 / (sqrt(0.4) + 0.1) = 0.2731."""
     w = nn.Parameter(torch.tensor([1.0]))

@@ -182,6 +182,38 @@ def test_finished_run_is_not_run_again_and_another_is_refused(
         train(images, tmp_path, SMALL, progress=False)
 
 
+def test_longer_run_goes_on_where_the_shorter_one_ended(
+    images: tuple[LabelledImage, ...], whole: Path, tmp_path: Path
+) -> None:
+    """The paper does not say how many epochs; its schedule of steps does not depend on it, unlike a cosine's."""
+    train(images, tmp_path, replace(SMALL, epochs=1), validation=images[:8], progress=False)
+    train(images, tmp_path, SMALL, validation=images[:8], progress=False)
+    assert_same(weights(whole), weights(tmp_path))
+    with pytest.raises(DataError, match="epochs was 2 and is 1"):
+        train(images, tmp_path, replace(SMALL, epochs=1), validation=images[:8], progress=False)
+    cosine = TrainingConfig(schedule="cosine", epochs=3)
+    assert cosine.differences({**cosine.to_json(), "epochs": 2}) == ["epochs was 2 and is 3"]
+
+
+def test_run_that_cannot_become_anything_is_refused(
+    images: tuple[LabelledImage, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(DataError, match="single image, which batch normalisation cannot be trained on"):
+        train(images, tmp_path, replace(SMALL, batch_size=1), progress=False)
+    real = loop.step_loss
+    monkeypatch.setattr(loop, "step_loss", lambda *args: real(*args) * float("nan"))
+    with pytest.raises(DataError, match=r"no longer a number in epoch 1, step 1\. A smaller --learning-rate"):
+        train(images, tmp_path, SMALL, progress=False)
+    assert not (tmp_path / MODEL).exists()
+
+
+def test_epoch_whose_loss_is_no_number_is_not_the_best() -> None:
+    at = loop.Progress()
+    config = TrainingConfig(watch="loss")
+    losses = [2.0, float("nan"), 1.5]
+    assert [loop._note_epoch(at, {"validation_loss": v}, config) for v in losses] == [True, False, True]
+
+
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

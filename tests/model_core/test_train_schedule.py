@@ -93,6 +93,10 @@ def test_cosine_after_warm_up() -> None:
         ({"learning_rate": 0.0}, "above 0"),
         ({"dropout": 1.0}, "under 1"),
         ({"cached_views": 2}, "block to train from"),
+        ({"seed": -1}, "seed must be at least 0"),
+        ({"threads": -2}, "threads must be at least 0"),
+        ({"balance_power": float("nan")}, "balance_power must be at least 0"),
+        ({"size": 40, "auxiliary_weight": 0.0}, "75 to 2048 pixels"),
     ],
 )
 def test_wrong_settings_are_named(change: dict[str, object], message: str) -> None:

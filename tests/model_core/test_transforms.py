@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from model_core.transforms import INPUT_RANGES, ImageError, Preprocessing, open_image
+from model_core.transforms import INPUT_RANGES, ImageError, Preprocessing, open_image, refuse_single
 
 
 def gradient(width: int = 64, height: int = 48) -> Image.Image:
@@ -103,6 +103,26 @@ def test_picture_with_too_many_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     with pytest.raises(ImageError, match="more pixels"):
         open_image(encoded(gradient(), format="PNG"))
+
+
+def test_an_array_is_a_picture_if_it_can_only_mean_one_thing() -> None:
+    pixels = np.asarray(gradient())
+    assert np.array_equal(np.asarray(open_image(pixels)), pixels)
+    for wrong in (pixels / 255.0, pixels[..., 0], pixels.transpose(2, 0, 1)):
+        with pytest.raises(ImageError, match="RGB in uint8"):
+            open_image(wrong)
+    with pytest.raises(ImageError, match="a path, an open file, a Pillow image or an array, not None"):
+        open_image(None)  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match="floating-point"):
+        open_image(Image.fromarray(np.zeros((4, 4), np.float32)))
+
+
+def test_a_single_picture_is_not_taken_for_several() -> None:
+    """A path's letters would each be a missing file."""
+    for one in ("a.jpg", Path("a.jpg"), gradient()):
+        with pytest.raises(TypeError, match="as a list"):
+            refuse_single(one)
+    refuse_single(["a.jpg"])
 
 
 def test_json_round_trip_and_errors() -> None:
