@@ -1,11 +1,37 @@
 """The parts of a page's numbers, computed side by side, with a word after each."""
 
-from collections.abc import Callable, Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from typing import Any
+
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 Step = Callable[[int, int], None]  # parts done, parts in all
 AT_ONCE = 2
+
+_lock = threading.Lock()
+_inside: list[Any] = []  # of those who are within `a_core_each`, the first with the limit that it has set
+
+
+@contextmanager
+def a_core_each() -> Iterator[None]:
+    """Within it a matrix product runs in the thread that asks for it.
+
+    The products here are small: spread over the cores they take longer, as their threads wait for each other and for
+    those of the part beside. And the order of a sum no longer depends on how many cores there are, so that neither do
+    a number's last digits. The limit is the process's own, so of several threads the last one to leave lifts it.
+    """
+    with _lock:
+        _inside.append(threadpool_limits(1, user_api="blas") if not _inside else None)
+    try:
+        yield
+    finally:
+        with _lock:
+            left = _inside.pop()
+            if left is not None:
+                left.restore_original_limits()
 
 
 def side_by_side(parts: Mapping[str, Callable[[], Any]], step: Step | None = None) -> dict[str, Any]:
@@ -16,7 +42,7 @@ def side_by_side(parts: Mapping[str, Callable[[], Any]], step: Step | None = Non
     """
     told = step or (lambda done, total: None)
     found: dict[str, Any] = {}
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with a_core_each(), ThreadPoolExecutor(AT_ONCE) as pool:
         try:
             told(0, len(parts))
             running = {pool.submit(part): name for name, part in parts.items()}

@@ -13,7 +13,7 @@ from readerstudy.results.explained.layouts import laid_out
 from readerstudy.results.explained.numbers import embedding
 from readerstudy.results.files import StoredFile, stored
 from readerstudy.results.models import Computation
-from readerstudy.results.parts import Step
+from readerstudy.results.parts import Step, a_core_each
 from readerstudy.results.rendering import unavailable
 from readerstudy.results.sheets import DETAILED, LONG_FORM, SHEETS
 from readerstudy.results.supplement.numbers import supplement
@@ -72,7 +72,8 @@ class Subject:
             What.RESULTS: self._results, What.SUPPLEMENT: self._supplement, What.LAYOUT: self._layout,
             What.EXPORT: self._export, What.TABLE: self._table,
         }  # fmt: skip
-        return ways[self.what](step)
+        with a_core_each():
+            return ways[self.what](step)
 
     def _results(self, step: Step) -> Any:
         step(0, 2)
@@ -82,7 +83,7 @@ class Subject:
 
     def _supplement(self, step: Step) -> Any:
         assert self.test is not None
-        tables = study_tables(self.study, self.model_version, only_test=self.test.pk, detailed=True)
+        tables = study_tables(self.study, self.model_version, only_test=self.test.pk, detailed=True, named=False)
         (table,), (test,) = tables.tests, analyse_tests(tables.tests, tables.plan)
         return supplement(table, test, self.question, step=step)
 

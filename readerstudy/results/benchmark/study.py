@@ -64,7 +64,9 @@ def _main_page(say: Say, study: Study, model: ModelVersion) -> None:
 
 
 def _test_page(say: Say, study: Study, model: ModelVersion) -> None:
-    tables, first = timed(say, "more about this test: queries", lambda: study_tables(study, model, detailed=True))
+    tables, first = timed(
+        say, "more about this test: queries", lambda: study_tables(study, model, detailed=True, named=False)
+    )
     results, second = timed(say, "more about this test: curves", lambda: analyse_tests(tables.tests, tables.plan))
     _more, third = timed(say, "more about this test: numbers", lambda: supplement(tables.tests[0], results[0]))
     say(f"  more about this test {first + second + third:.2f} s")
