@@ -9,7 +9,9 @@ from typing import Any
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 Step = Callable[[int, int], None]  # parts done, parts in all
+Watch = Callable[[str, float], Step]  # what begins now, and how much of the whole (0 to 1) is done when it ends
 AT_ONCE = 2
+PER_CENT = 100
 
 _lock = threading.Lock()
 _inside: list[Any] = []  # of those who are within `a_core_each`, the first with the limit that it has set
@@ -32,6 +34,26 @@ def a_core_each() -> Iterator[None]:
             left = _inside.pop()
             if left is not None:
                 left.restore_original_limits()
+
+
+class OneBar:
+    """A `Watch` that shows several pieces of work, one after the other, as one bar from 0 to 100 that never goes back.
+
+    ``step`` is told at each step of any of them, in whole per cents, and may stop it all by raising.
+    """
+
+    def __init__(self, step: Step) -> None:
+        self._step, self._reached, self._told = step, 0.0, 0
+
+    def __call__(self, what: str, end: float) -> Step:
+        first = self._reached
+
+        def step(done: int, total: int) -> None:
+            self._reached = max(self._reached, first + (end - first) * done / max(total, 1))
+            self._told = max(self._told, int(PER_CENT * self._reached + 1e-9))
+            self._step(self._told, PER_CENT)
+
+        return step
 
 
 def side_by_side(parts: Mapping[str, Callable[[], Any]], step: Step | None = None) -> dict[str, Any]:
