@@ -120,6 +120,7 @@ class Subject:
         from readerstudy.results.export import write_zip  # which asks `computing` for every number
 
         with translation.override(self.language), write_zip(self.study, self.model_version, step=step) as archive:
+            step(99, 100)  # who has lost the lease meanwhile must not touch the file that another one has stored
             return stored(self.inputs().sha256, "zip", iter(lambda: archive.read(1 << 20), b""))
 
     def _figure(self, step: Step) -> StoredFile:
