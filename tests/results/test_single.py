@@ -57,9 +57,7 @@ def asked(client: Client, address: str) -> Computation:
 
 
 def content(response: Any) -> bytes:
-    found = bytes(response.getvalue())
-    response.close()
-    return found
+    return b"".join(response.streaming_content)
 
 
 def test_it_is_drawn_once(worked: Worked, address: str, researcher_client: Client, drawings: list[str],

@@ -111,8 +111,7 @@ def test_a_figure_as_png(unblinded: Worked, researcher_client: Client, monkeypat
     tasks.compute(Computation.objects.get(what="figure").pk)
     response = researcher_client.get(address(unblinded, "agreement", "png"))
     assert response.status_code == 200
-    assert response.getvalue().startswith(b"\x89PNG")
-    response.close()
+    assert b"".join(response.streaming_content).startswith(b"\x89PNG")
 
 
 def test_the_main_figure_and_the_tables_keep_their_addresses(unblinded: Worked, researcher_client: Client) -> None:
