@@ -118,6 +118,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("studies/<int:pk>/results/computing/<int:computation_pk>/stop/", waiting.stop, name="computation-stop"),
     path("studies/<int:pk>/results/computing/<int:computation_pk>/again/", waiting.again, name="computation-again"),
     path("studies/<int:pk>/results/files/<int:computation_pk>/", waiting.file, name="results-file"),
+    path("studies/<int:pk>/results/files/<int:computation_pk>/drawn/", waiting.drawn, name="results-drawn"),
     path("studies/<int:pk>/results/validation/", validation.validation, name="results-validation"),
     path("studies/<int:pk>/results/validation.<str:fmt>", validation.validation_file, name="results-validation-file"),
     path("studies/<int:pk>/results/checklists/", checklists.checklists, name="results-checklists"),

@@ -125,8 +125,9 @@ class QuestionTable:
 class AnswerTable:
     """Every answer, revisions included, by reader, position, question and revision.
 
-    ``reader`` and ``case`` (m,) are indices into the test's readers and cases. Times (m,) are UTC in microseconds:
-    ``arrived`` by the server's clock, ``shown`` and ``given`` by the browser's, NaT where it sent none.
+    ``reader`` and ``case`` (m,) are indices into the test's readers and cases, ``choice`` into ``choices``, which are
+    words. Times (m,) are UTC in microseconds: ``arrived`` by the server's clock, ``shown`` and ``given`` by the
+    browser's, NaT where it sent none.
     """
 
     reader: Ints
@@ -134,11 +135,17 @@ class AnswerTable:
     position: Ints
     question: Ints
     revision: Ints
-    labels: tuple[str, ...]
+    choice: Ints
+    choices: tuple[str, ...]
     is_positive: NDArray[np.bool_]
     arrived: Times
     shown: Times
     given: Times
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The choice made, in words."""
+        return tuple(self.choices[i] for i in self.choice.tolist())
 
     @property
     def answered_at(self) -> tuple[datetime | None, ...]:
@@ -179,7 +186,8 @@ class ModelTable:
 
     ``case_scores`` (n_cases,), the mean over a case's pictures, NaN where one is not scored. The full set is every
     image that the test could have drawn (at most one of a lesion), positives first, then by SHA-256: ``full_truth`` and
-    ``full_scores`` (N,), and ``full_uuids`` where names were asked for. ``problem`` says why this model cannot score
+    ``full_scores`` (N,), ``full_read`` (which of them are pictures of the cases) where details were asked for, and
+    ``full_uuids`` where names were asked for. ``problem`` says why this model cannot score
     this test at all, and is empty where it can. ``leaked_cases`` and ``n_leaked_full`` are what it had seen in
     training: the picture, its lesion or its patient; ``leaks_checked`` is false where its checkpoint does not say.
     ``by_class`` is read where details were asked for.
@@ -194,6 +202,7 @@ class ModelTable:
     leaked_cases: tuple[int, ...]
     problem: str = ""
     by_class: ClassTable | None = None
+    full_read: NDArray[np.bool_] | None = None
 
     @property
     def n_leaked_full(self) -> int:

@@ -25,7 +25,7 @@ from readerstudy.accounts.models import User
 from readerstudy.results.analysis import StudyResults
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.explained.numbers import Embedding
-from readerstudy.results.files import StoredFile, forget, is_there
+from readerstudy.results.files import StoredFile, forget, forget_source, is_there, keep_source
 from readerstudy.results.models import Computation
 from readerstudy.results.packing import PackingError, pack, unpack
 from readerstudy.results.parts import Step
@@ -42,7 +42,7 @@ What, State = Computation.What, Computation.State
 # Up to here a page waits for its numbers (well under a second at the paper's sizes); above, a worker computes them.
 MOST_ANSWERS, MOST_IMAGES = 30_000, 20_000
 MOST_CASES = 300  # that t-SNE lays out in about a second
-FILES = (Computation.What.EXPORT, Computation.What.TABLE)
+FILES = Computation.FILES
 MAX_ATTEMPTS = 3
 PATIENCE = 3.0  # seconds that a page waits for another request that computes the same
 PAUSE = 0.1
@@ -97,6 +97,15 @@ def table_of(test: Test, name: str, model_version: ModelVersion | None, *, by: U
 def export_of(study: Study, model_version: ModelVersion | None, *, by: User | None = None) -> StoredFile:
     """The whole export as a stored ZIP, its words in the language of who asks. See `results_of`."""
     subject = Subject(What.EXPORT, study, model_version, name="results.zip", language=get_language() or "")
+    return cast(StoredFile, _obtain(subject, by, None))
+
+
+def picture_of(
+    test: Test, question: int, name: str, content: str, model_version: ModelVersion | None, *, by: User | None = None
+) -> StoredFile:
+    """A figure (``content``: all of it as JSON), drawn in the format that its ``name`` ends with. See `results_of`."""
+    key = keep_source([test.study_id, test.pk, question, model_version.pk if model_version else None, name], content)
+    subject = Subject(What.FIGURE, test.study, model_version, test, question, name=name, figure=key)
     return cast(StoredFile, _obtain(subject, by, None))
 
 
@@ -260,7 +269,9 @@ def _finish(subject: Subject, row: Computation, content: bytes) -> None:
         if done:  # those of other inputs are of no use any more
             others = Computation.objects.filter(**subject.columns).exclude(pk=row.pk)
             others = others.exclude(state__in=Computation.ACTIVE)
-            if subject.what in FILES:
+            if subject.what == What.FIGURE:  # the picture itself is an export's too
+                transaction.on_commit(lambda: forget_source(subject.figure), robust=True)
+            elif subject.what in FILES:
                 values = [_unpacked(other) for other in others.filter(state=State.DONE)]
                 transaction.on_commit(lambda: _forget_files(values), robust=True)
             others.delete()

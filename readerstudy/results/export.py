@@ -1,12 +1,11 @@
 """Everything about a study's results as files: enough to compute each number and each figure again, without us."""
 
-import functools
 import hashlib
 import itertools
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -28,7 +27,7 @@ from readerstudy.results.explained.page import explained
 from readerstudy.results.export_figures import File, LeftOut, Numbers, Seen, figure_files, figure_name
 from readerstudy.results.imrmc import imrmc_text
 from readerstudy.results.methods import earlier_protocols, methods, protocol_document
-from readerstudy.results.parts import Step
+from readerstudy.results.parts import OneBar, Step, Watch
 from readerstudy.results.primary.sheet import primary_sheet
 from readerstudy.results.tables import study_tables
 from readerstudy.results.validation.numbers import Validation
@@ -41,30 +40,33 @@ __all__ = ["FORMAT", "File", "LeftOut", "figure_name", "files_of", "write_folder
 FORMAT = "readerstudy export 1"
 MANIFEST = "manifest.json"
 ATTEMPTS = 3  # answers may come in while an open study is exported
-Watch = Callable[[str, int, int], None]  # what is computed, parts done, parts in all
+# How much of the whole is done after each piece of work, as a study of the paper's size takes its time.
+AFTER_RESULTS, AFTER_NUMBERS, AFTER_ANSWERS, AFTER_LAYOUTS, AFTER_FIGURES = 0.05, 0.2, 0.25, 0.3, 0.95
 EPOCH = (1980, 1, 1, 0, 0, 0)  # ZIP's first day: the same content gives the same archive
 
 
 def files_of(study: Study, model_version: ModelVersion | None, *, here: Watch | None = None) -> Iterator[File]:
     """Every file of the export, the manifest last. Names are relative paths with `/`.
 
-    ``here``: compute what is missing in this process, whatever its size, and say what and how far.
+    ``here``: compute what is missing in this process, whatever its size, and show how far each piece of work is.
     Raises: StillComputing where a worker computes it; ResultsError, also where answers came in meanwhile.
     """
     for _attempt in range(ATTEMPTS):
         before = computing.inputs_of(study, model_version)
         results, numbers = _numbers(study, model_version, here)
+        reading = _begun(here, _("Answers"), AFTER_ANSWERS)
         tables = study_tables(study, model_version, detailed=True, long_form=True)
+        reading(1, 1)
         if computing.inputs_of(study, model_version) == before:
             break
     else:
         raise ResultsError(_("Answers came in while the export was made. Make it again, or close the study first."))
     digests: dict[str, str] = {}
     seen = _explained(study, tables, results, model_version, here)
-    drawing = None if here is None else functools.partial(here, _("Figures"))
+    drawing = None if here is None else here(_("Figures"), AFTER_FIGURES)
     figures, left_out = figure_files(results, numbers, seen, drawing)
     validation = validation_of(study, model_version)
-    content = _content(tables, results, numbers, seen, validation)
+    content = _content(tables, results, numbers, seen, validation, _begun(here, _("Tables"), 1.0))
     for file in itertools.chain(content, _protocol(study, tables, results, seen), figures):
         digests[file.name] = hashlib.sha256(file.content).hexdigest()
         yield file
@@ -74,18 +76,22 @@ def files_of(study: Study, model_version: ModelVersion | None, *, here: Watch | 
 def _numbers(study: Study, model_version: ModelVersion | None, here: Watch | None) -> tuple[StudyResults, Numbers]:
     """Every number of every page, found where it was computed before."""
 
-    def step(what: str) -> Step | None:
-        return None if here is None else functools.partial(here, what)
-
-    results = computing.results_of(study, model_version, here=step(_("Results")))
+    told = None if here is None else here(_("Results"), AFTER_RESULTS)
+    results = computing.results_of(study, model_version, here=told)
     numbers: Numbers = {str(test.position): {} for test in results.tests}
     tests = {test.pk: test for test in study.tests.select_related("study")}
-    for test in results.tests:
-        for question in test.questions:
-            numbers[str(test.position)][str(question.position)] = computing.supplement_of(
-                tests[test.id], question.position, model_version, here=step(f"{test.title}: {question.text}")
-            )
+    asked = [(test, question) for test in results.tests for question in test.questions]
+    for n, (test, question) in enumerate(asked, start=1):
+        end = AFTER_RESULTS + (AFTER_NUMBERS - AFTER_RESULTS) * n / len(asked)
+        told = None if here is None else here(f"{test.title}: {question.text}", end)
+        found = computing.supplement_of(tests[test.id], question.position, model_version, here=told)
+        numbers[str(test.position)][str(question.position)] = found
     return results, numbers
+
+
+def _begun(here: Watch | None, what: str, end: float) -> Step:
+    """What a piece of work that is done in any case tells."""
+    return (lambda done, total: None) if here is None else here(what, end)
 
 
 def write_zip(study: Study, model_version: ModelVersion | None, *, step: Step | None = None) -> IO[bytes]:
@@ -93,7 +99,7 @@ def write_zip(study: Study, model_version: ModelVersion | None, *, step: Step | 
 
     ``step``: compute what is missing in this process, say how far it is, and let it stop everything by raising.
     """
-    here = None if step is None else (lambda _what, done, total: step(done, total))
+    here = None if step is None else OneBar(step)
     files = iter(files_of(study, model_version, here=here))
     first = next(files)  # before there is a file: what is not computed yet is said here
     target = tempfile.TemporaryFile(suffix=".zip")  # noqa: SIM115 - handed to the caller open
@@ -129,17 +135,17 @@ def _explained(
     if model_version is None:
         return {}
     rows = {test.pk: test for test in study.tests.select_related("study")}
-    step = None if here is None else functools.partial(here, _("Layout of the cases"))
-    return {
-        str(test.position): explained(
-            test, table.cases, model_version, computing.layout_of(rows[test.id], model_version, here=step)
-        )
-        for test, table in zip(results.tests, tables.tests, strict=True)
-    }
+    seen: Seen = {}
+    for n, (test, table) in enumerate(zip(results.tests, tables.tests, strict=True), start=1):
+        end = AFTER_ANSWERS + (AFTER_LAYOUTS - AFTER_ANSWERS) * n / len(results.tests)
+        step = None if here is None else here(_("Layout of the cases"), end)
+        laid = computing.layout_of(rows[test.id], model_version, here=step)
+        seen[str(test.position)] = explained(test, table.cases, model_version, laid)
+    return seen
 
 
 def _content(
-    tables: StudyTables, results: StudyResults, numbers: Numbers, seen: Seen, validation: Validation
+    tables: StudyTables, results: StudyResults, numbers: Numbers, seen: Seen, validation: Validation, step: Step
 ) -> Iterator[File]:
     """Every estimate as JSON, and every table as CSV."""
     yield File("results.json", to_json({**encode(results), "supplements": numbers}).encode())
@@ -150,7 +156,8 @@ def _content(
         made.append(sheets.classes(classes))
     for sheet in made:
         yield File(f"{sheet.name}.csv", sheet.to_csv())
-    for test, table in zip(results.tests, tables.tests, strict=True):
+    for n, (test, table) in enumerate(zip(results.tests, tables.tests, strict=True)):
+        step(n, len(results.tests))
         found = seen.get(str(test.position))
         of_test = [build(test, table) for build in sheets.SHEETS.values()] + every_sheet(test, table)
         for sheet in (*of_test, exporting.layout_sheet(found), exporting.saliency_sheet(found)):

@@ -188,9 +188,11 @@ def _answers(
         if _whole(row, "is_last", name, line, (0, 1)):
             matrix = decisions.setdefault(question, np.full((len(readers), len(cases)), np.nan))
             matrix[reader, case] = positive
+    index = {label: i for i, label in enumerate(dict.fromkeys(_text(row, "answer") for row in rows))}
     table = AnswerTable(
         **{key: np.array(values, dtype=np.int64) for key, values in columns.items()},
-        labels=tuple(_text(row, "answer") for row in rows),
+        choice=np.array([index[_text(row, "answer")] for row in rows], dtype=np.int64),
+        choices=tuple(index),
         is_positive=np.array([row["counts_as_positive"] == "1" for row in rows], dtype=bool),
         arrived=times(row["answered_at"] for row in rows),
         shown=times(row["client_shown_at"] for row in rows),
@@ -204,6 +206,7 @@ def _model(export: Exported, folder: str, facts: dict[str, Any] | None, cases: C
         return None
     rows, full = export.rows(f"{folder}/cases.csv"), export.rows(f"{folder}/full-set.csv")
     leaked = [number for number, row in zip(cases.numbers.tolist(), rows, strict=True) if row["in_training"] == "1"]
+    read = set(cases.picture_uuids)
     return ModelTable(
         case_scores=_scores(rows, f"{folder}/cases.csv"),
         full_truth=np.array(
@@ -215,6 +218,7 @@ def _model(export: Exported, folder: str, facts: dict[str, Any] | None, cases: C
         full_leaked=np.array([row["in_training"] == "1" for row in full], dtype=bool),
         leaks_checked=facts["leaks_checked"], leaked_cases=tuple(leaked), problem=facts["problem"],
         by_class=_by_class(export, f"{folder}/probabilities.csv"),
+        full_read=np.array([row["image"] in read for row in full], dtype=bool),
     )  # fmt: skip
 
 

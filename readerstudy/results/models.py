@@ -20,6 +20,7 @@ class Computation(models.Model):
         LAYOUT = "layout", _("layout of the cases")
         EXPORT = "export", _("export")
         TABLE = "table", _("table")
+        FIGURE = "figure", _("figure")
 
     class State(models.TextChoices):
         QUEUED = "queued", _("waiting")
@@ -30,15 +31,16 @@ class Computation(models.Model):
 
     ACTIVE = (State.QUEUED, State.RUNNING)
     ENDED_EARLY = (State.STOPPED, State.FAILED)
+    FILES = (What.EXPORT, What.TABLE, What.FIGURE)  # what a worker stores as a file
 
     what = models.CharField(max_length=12, choices=What)
     study = models.ForeignKey(Study, on_delete=models.CASCADE, related_name="computations")
     test = models.ForeignKey(Test, on_delete=models.CASCADE, null=True, related_name="+")
     question = models.PositiveSmallIntegerField(default=0)  # its position; 0: all of them
     model_version = models.ForeignKey(ModelVersion, on_delete=models.CASCADE, null=True, related_name="+")
-    name = models.CharField(max_length=40, blank=True)  # of a file
+    name = models.CharField(max_length=80, blank=True)  # of a file
     language = models.CharField(max_length=10, blank=True)  # of what is written in one
-    # SHA-256 of everything that the numbers depend on (tables/inputs.py).
+    # SHA-256 of everything that the numbers depend on (tables/inputs.py); of a figure, of its finished content.
     inputs_sha256 = models.CharField(max_length=64, unique=True)
     state = models.CharField(max_length=10, choices=State, default=State.QUEUED)
     done = models.PositiveIntegerField(default=0)
@@ -77,6 +79,14 @@ class Computation(models.Model):
     @property
     def is_active(self) -> bool:
         return self.state in self.ACTIVE
+
+    @property
+    def is_file(self) -> bool:
+        return self.what in self.FILES
+
+    @property
+    def per_cent(self) -> int:
+        return 100 * self.done // self.total if self.total else 0
 
 
 class PackedReading(models.Model):

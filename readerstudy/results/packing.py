@@ -7,13 +7,16 @@ import dataclasses
 import importlib
 import io
 import json
+import math
 import zlib
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 HOMES = ("readerstudy.results.", "readerstudy.studies.plan")
 TEXT = "text"
+_AS_JSON = json.JSONEncoder().encode
 
 
 class PackingError(ValueError):
@@ -23,8 +26,8 @@ class PackingError(ValueError):
 def pack(value: Any) -> bytes:
     """Raises: TypeError for what is neither a dataclass of ``HOMES`` nor plain."""
     packer = _Packer()
-    content = packer.plain(value)
-    text = json.dumps({"classes": packer.classes, "value": content}, separators=(",", ":")).encode()
+    content = packer.text(value)
+    text = f'{{"classes":{json.dumps(packer.classes)},"value":{content}}}'.encode()
     target = io.BytesIO()
     arrays: dict[str, Any] = {TEXT: np.frombuffer(zlib.compress(text, 1), np.uint8), **packer.arrays}
     np.savez(target, **arrays)
@@ -43,34 +46,46 @@ def unpack(content: bytes) -> Any:
 
 
 class _Packer:
-    """Compound values become lists whose first entry says what they are: a letter, or the number of a class."""
+    """Compound values become lists whose first entry says what they are: a letter, or the number of a class.
+
+    Written as JSON text at once: a hundred thousand small lists, made to be written and thrown away, would keep
+    Python's garbage collector busy for longer than the writing takes.
+    """
 
     def __init__(self) -> None:
         self.classes: list[tuple[str, str, list[str]]] = []
         self.arrays: dict[str, Any] = {}
         self._numbers: dict[type, int] = {}
 
-    def plain(self, value: Any) -> Any:
+    def text(self, value: Any) -> str:
+        if type(value) is float and math.isfinite(value):  # nearly all there is
+            return repr(value)
         if value is None or isinstance(value, bool | int | float | str):
-            return value
+            return _AS_JSON(value)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            number, names = self._class(type(value))
+            return self._list(str(number), [getattr(value, name) for name in names])
+        if isinstance(value, tuple):
+            return self._list('"t"', value)
+        if isinstance(value, list):
+            return self._list('"l"', value)
+        if isinstance(value, dict):
+            return self._joined('"d"', [f"[{self.text(key)},{self.text(held)}]" for key, held in value.items()])
         if isinstance(value, np.generic):
-            return self.plain(value.item())
+            return self.text(value.item())
         if isinstance(value, np.ndarray):
             if value.dtype == object:
                 raise TypeError("an array of objects has no place in a result")
             name = f"a{len(self.arrays)}"
             self.arrays[name] = value
-            return ["a", name]
-        if isinstance(value, tuple):
-            return ["t", *map(self.plain, value)]
-        if isinstance(value, list):
-            return ["l", *map(self.plain, value)]
-        if isinstance(value, dict):
-            return ["d", *([self.plain(key), self.plain(held)] for key, held in value.items())]
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            number, names = self._class(type(value))
-            return [number, *(self.plain(getattr(value, name)) for name in names)]
+            return f'["a","{name}"]'
         raise TypeError(f"{type(value).__name__} has no place in a result")
+
+    def _list(self, kind: str, held: Iterable[Any]) -> str:
+        return self._joined(kind, map(self.text, held))
+
+    def _joined(self, kind: str, texts: Iterable[str]) -> str:
+        return f"[{','.join([kind, *texts])}]"
 
     def _class(self, kind: type) -> tuple[int, list[str]]:
         if kind not in self._numbers:

@@ -22,6 +22,7 @@ from readerstudy.results.conditions.sheets import DERIVED as DERIVED_OF_CONDITIO
 from readerstudy.results.encoding import encode
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.exported import MANIFEST, Exported, analysis_plan, taxonomy_of, test_tables
+from readerstudy.results.parts import a_core_each
 from readerstudy.results.primary.numbers import primary_analysis
 from readerstudy.results.primary.sheet import primary_sheet
 from readerstudy.results.sheets import SHEETS, Sheet
@@ -88,7 +89,8 @@ def recompute(path: Path) -> Comparison:
     export = Exported(path)
     found = Comparison(differences=export.changed_files())
     try:
-        _compare_results(export, found)
+        with a_core_each():
+            _compare_results(export, found)
     except ResultsError as error:
         if str(error) not in found.differences:
             found.differences.append(f"{error} Nothing more can be computed.")

@@ -1,7 +1,7 @@
 """Figures as files. HTML is written here; PNG, SVG and PDF are drawn by a Chromium through kaleido, once each.
 
-Drawing takes seconds, so it happens when somebody asks for the file, never for a page; what was drawn once lies in
-storage under the hash of the figure, and the same figure is not drawn again.
+Drawing takes seconds, so it happens when somebody asks for the file, and in a worker (`single`); what was drawn once
+lies in storage under the hash of the figure, and the same figure is not drawn again.
 """
 
 import asyncio
@@ -62,16 +62,6 @@ def unavailable() -> str:
     return ""
 
 
-def figure_file(figure: go.Figure, fmt: str, *, title: str, text: str) -> bytes:
-    """The figure as a file of the format png, svg, pdf or html.
-
-    ``title`` and ``text`` are the HTML page's title and caption. Raises: ResultsError (503) where it cannot be drawn.
-    """
-    if fmt == "html":
-        return as_page(figure, title=title, text=text)
-    return draw([(figure, fmt)])[0]
-
-
 def as_page(figure: go.Figure, *, title: str, text: str, script: str = "") -> bytes:
     """A page that shows the figure without any network: plotly.js is in it, or lies at the path ``script``."""
     body = plotly.io.to_html(
@@ -94,8 +84,28 @@ def draw(wanted: Sequence[tuple[go.Figure, str]], step: Step | None = None) -> l
     ``step`` is told how many of how many are there, each second, and may stop it by raising: what is drawn is kept.
     Raises: ResultsError (503) where kaleido or Chromium is missing, fails, or takes too long.
     """
-    told = {id(figure): figure.to_json(engine="json") for figure, _fmt in wanted}
-    names = [_name(told[id(figure)], fmt) for figure, fmt in wanted]
+    told = {id(figure): as_json(figure) for figure, _fmt in wanted}
+    found = []
+    for name in drawn_from([(told[id(figure)], fmt) for figure, fmt in wanted], step):
+        with default_storage.open(name, "rb") as file:
+            found.append(file.read())
+    return found
+
+
+def as_json(figure: go.Figure) -> str:
+    """All of a figure as a text: the same figure, the same text."""
+    return str(figure.to_json(engine="json"))
+
+
+def kept(figure: str, fmt: str) -> str:
+    """The path in storage of a figure (as JSON) that was drawn before; empty where it was not."""
+    name = _name(figure, fmt)
+    return name if default_storage.exists(name) else ""
+
+
+def drawn_from(wanted: Sequence[tuple[str, str]], step: Step | None = None) -> list[str]:
+    """The same of figures as JSON: where in storage each is."""
+    names = [_name(figure, fmt) for figure, fmt in wanted]
     missing = {name: wanted[i] for i, name in enumerate(names) if not default_storage.exists(name)}
     if missing:
         if reason := unavailable():
@@ -104,11 +114,7 @@ def draw(wanted: Sequence[tuple[go.Figure, str]], step: Step | None = None) -> l
         if step is not None:
             step(there, len(wanted))  # before Chromium has started
         _draw(missing, (lambda done: step(there + done, len(wanted))) if step else None)
-    found = []
-    for name in names:
-        with default_storage.open(name, "rb") as file:
-            found.append(file.read())
-    return found
+    return names
 
 
 def _name(figure: str, fmt: str) -> str:
@@ -118,7 +124,7 @@ def _name(figure: str, fmt: str) -> str:
     return f"results/figures/{hashlib.sha256(content.encode()).hexdigest()}.{fmt}"
 
 
-def _draw(wanted: Mapping[str, tuple[go.Figure, str]], tell: Callable[[int], None] | None) -> None:
+def _draw(wanted: Mapping[str, tuple[str, str]], tell: Callable[[int], None] | None) -> None:
     """Draw and store each under its name. ``tell`` is told how many are stored."""
     limit = SECONDS_TO_START + SECONDS_A_FIGURE * len(wanted)
     if not _one_at_a_time.acquire(timeout=limit):
@@ -147,7 +153,7 @@ def _next(drawing: Iterator[bytes], limit: int) -> bytes:
         raise ResultsError(message % told, status=503) from error
 
 
-def _by_kaleido(wanted: Sequence[tuple[go.Figure, str]], seconds: float) -> Generator[bytes, None, None]:
+def _by_kaleido(wanted: Sequence[tuple[str, str]], seconds: float) -> Generator[bytes, None, None]:
     """Each drawn, as soon as it is, by one Chromium in a thread with an event loop of its own: the caller's thread may
     have one that runs. Closed early, it draws no further."""
     import kaleido  # a second to import
@@ -163,7 +169,7 @@ def _by_kaleido(wanted: Sequence[tuple[go.Figure, str]], seconds: float) -> Gene
             for figure, fmt in wanted:
                 if not stopped.is_set():
                     opts = {"format": fmt, "scale": PNG_SCALE if fmt == "png" else 1}
-                    drawn.put(await drawer.calc_fig(figure, opts=opts))
+                    drawn.put(await drawer.calc_fig(json.loads(figure), opts=opts))
 
     def run() -> None:
         try:

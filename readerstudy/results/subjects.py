@@ -5,16 +5,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils import translation
+from django.utils.translation import gettext as _
 
 from readerstudy.images.truth import taxonomy
 from readerstudy.readings.models import Reading
 from readerstudy.results.analysis import analyse, analyse_tests
+from readerstudy.results.errors import ResultsError
 from readerstudy.results.explained.layouts import laid_out
 from readerstudy.results.explained.numbers import embedding
-from readerstudy.results.files import StoredFile, stored
+from readerstudy.results.files import StoredFile, at, source, stored
 from readerstudy.results.models import Computation
-from readerstudy.results.parts import Step
-from readerstudy.results.rendering import unavailable
+from readerstudy.results.parts import Step, a_core_each
+from readerstudy.results.rendering import drawn_from, unavailable
 from readerstudy.results.sheets import DETAILED, LONG_FORM, SHEETS
 from readerstudy.results.supplement.numbers import supplement
 from readerstudy.results.tables import study_tables
@@ -30,8 +32,9 @@ What = Computation.What
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """What is computed, of what. ``test`` belongs to a supplement, a layout and a table, ``question`` (its position) to
-    a supplement, ``name`` (of the file) to a table and an export, ``language`` to an export."""
+    """What is computed, of what. ``test`` belongs to a supplement, a layout, a table and a figure, ``question`` (its
+    position) to a supplement and a figure, ``name`` (of the file) to a table, an export and a figure, ``language`` to
+    an export. ``figure``: the hash of a figure's finished content and of what it belongs to; `files.source` has it."""
 
     what: Computation.What
     study: Study
@@ -40,11 +43,13 @@ class Subject:
     question: int = 0
     name: str = ""
     language: str = ""
+    figure: str = ""
 
     @classmethod
     def of(cls, row: Computation) -> "Subject":
         """What a row asks for."""
-        about = (row.test, row.question, row.name, row.language)
+        figure = row.inputs_sha256 if row.what == What.FIGURE else ""
+        about = (row.test, row.question, row.name, row.language, figure)
         return cls(Computation.What(row.what), row.study, row.model_version, *about)
 
     @property
@@ -55,6 +60,8 @@ class Subject:
         }  # fmt: skip
 
     def inputs(self) -> Inputs:
+        if self.what == What.FIGURE:
+            return Inputs(self.figure, 0, 0)
         also: list[Any] = []
         if self.what in (What.EXPORT, What.TABLE):
             also += [self.name, self.language]
@@ -66,13 +73,14 @@ class Subject:
 
     def compute(self, step: Step) -> Any:
         """From the tables, read now. ``step`` is told of each part and may stop it all by raising."""
-        if self.what != What.LAYOUT:
+        if self.what not in (What.LAYOUT, What.FIGURE):
             keep_ended(Reading.objects.filter(test__study=self.study))
         ways: dict[str, Callable[[Step], Any]] = {
             What.RESULTS: self._results, What.SUPPLEMENT: self._supplement, What.LAYOUT: self._layout,
-            What.EXPORT: self._export, What.TABLE: self._table,
+            What.EXPORT: self._export, What.TABLE: self._table, What.FIGURE: self._figure,
         }  # fmt: skip
-        return ways[self.what](step)
+        with a_core_each():
+            return ways[self.what](step)
 
     def _results(self, step: Step) -> Any:
         step(0, 2)
@@ -82,7 +90,7 @@ class Subject:
 
     def _supplement(self, step: Step) -> Any:
         assert self.test is not None
-        tables = study_tables(self.study, self.model_version, only_test=self.test.pk, detailed=True)
+        tables = study_tables(self.study, self.model_version, only_test=self.test.pk, detailed=True, named=False)
         (table,), (test,) = tables.tests, analyse_tests(tables.tests, tables.plan)
         return supplement(table, test, self.question, step=step)
 
@@ -112,4 +120,12 @@ class Subject:
         from readerstudy.results.export import write_zip  # which asks `computing` for every number
 
         with translation.override(self.language), write_zip(self.study, self.model_version, step=step) as archive:
+            step(99, 100)  # who has lost the lease meanwhile must not touch the file that another one has stored
             return stored(self.inputs().sha256, "zip", iter(lambda: archive.read(1 << 20), b""))
+
+    def _figure(self, step: Step) -> StoredFile:
+        content = source(self.figure)
+        if content is None:
+            raise ResultsError(_("This figure is not there any more. Ask for it again, from its page."))
+        (path,) = drawn_from([(content, self.name.rpartition(".")[2])], step)
+        return at(path)

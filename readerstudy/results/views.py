@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.files.storage import default_storage
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -25,18 +24,18 @@ from readerstudy.results.captions import caption
 from readerstudy.results.computing import StillComputing, export_of, is_large, results_of, table_of
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.figures import convention_of, roc_with_readers
-from readerstudy.results.files import StoredFile
 from readerstudy.results.forms import LookForm
 from readerstudy.results.methods import methods, protocol_document
 from readerstudy.results.primary.page import panel
-from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
-from readerstudy.results.responding import file_response
+from readerstudy.results.rendering import MEDIA_TYPES, unavailable
+from readerstudy.results.responding import file_response, stored_response
 from readerstudy.results.sheets import DETAILED, LONG_FORM, SHEETS
+from readerstudy.results.single import Single, figure_response
 from readerstudy.results.tables import images_to_score, study_tables
 from readerstudy.scoring.errors import ScoringError
 from readerstudy.scoring.jobs import request_run
 from readerstudy.scoring.models import ModelVersion
-from readerstudy.studies.models import Study
+from readerstudy.studies.models import Study, Test
 
 TABLE_TYPES = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
 
@@ -135,17 +134,17 @@ def score(request: HttpRequest, pk: int) -> HttpResponse:
 @researcher_required
 @require_safe
 @explained(ResultsError, back="results")
-def figure(request: HttpRequest, pk: int, test_pk: int, fmt: str) -> HttpResponse:
+def figure(request: HttpRequest, pk: int, test_pk: int, fmt: str) -> HttpResponseBase:
     """A test's figure as a file; `?inline` shows it instead of saving it (for pages without script)."""
     if fmt not in MEDIA_TYPES:
         raise Http404
-    test, question, words = _asked(request, pk, test_pk)
+    row = numbers_of_test(request.user, pk, test_pk)
+    model_version = model_version_for(request.GET.get("model"), row.study)
+    test, question, words = _asked(request, row, model_version)
     drawn = roc_with_readers(test, question, convention=convention_of(request.GET.get("convention")))
-    content = figure_file(drawn, fmt, title=test.title, text=words)
-    name = f"study-{pk}-{export.figure_name(test, question).replace('/', '-')}.{fmt}"
-    # An HTML page that carries its own script is for saving only.
-    shown = "inline" in request.GET and fmt != "html"
-    return file_response(content, MEDIA_TYPES[fmt], name, shown=shown)
+    name = export.figure_name(test, question).rpartition("/")[2]
+    asked = Single(row, question.position, model_version, name, test.title, words)
+    return figure_response(request, drawn, fmt, asked)
 
 
 @researcher_required
@@ -163,7 +162,7 @@ def table(request: HttpRequest, pk: int, test_pk: int, table: str, fmt: str) -> 
             made = table_of(row, f"{table}.{fmt}", model_version, by=signed_in(request))
         except StillComputing as still:
             return redirect("results-file", pk, still.computation.pk)
-        return _stored(made, TABLE_TYPES[fmt], f"study-{pk}-test-{row.position}-{table}.{fmt}")
+        return stored_response(made, TABLE_TYPES[fmt], f"study-{pk}-test-{row.position}-{table}.{fmt}")
     tables = study_tables(
         study, model_version, only_test=test_pk, detailed=table in DETAILED, long_form=table in LONG_FORM
     )
@@ -186,22 +185,15 @@ def export_zip(request: HttpRequest, pk: int) -> HttpResponseBase:
         made = export_of(study, model_version, by=signed_in(request))
     except StillComputing as still:
         return redirect("results-file", pk, still.computation.pk)
-    return _stored(made, "application/zip", name)
+    return stored_response(made, "application/zip", name)
 
 
-def _stored(made: StoredFile, media_type: str, name: str) -> FileResponse:
-    content = default_storage.open(made.path, "rb")
-    response = FileResponse(content, as_attachment=True, filename=name, content_type=media_type)
-    response["X-Content-Type-Options"] = "nosniff"
-    return response
-
-
-def _asked(request: HttpRequest, pk: int, test_pk: int) -> tuple[TestResult, QuestionResult, str]:
+def _asked(
+    request: HttpRequest, row: Test, model_version: ModelVersion | None
+) -> tuple[TestResult, QuestionResult, str]:
     """The test and question of a figure, and its caption. Http404 for a question that there is not."""
-    study = numbers_of_test(request.user, pk, test_pk).study
-    model_version = model_version_for(request.GET.get("model"), study)
-    found = results_of(study, model_version, by=signed_in(request))
-    test = next(one for one in found.tests if one.id == test_pk)
+    found = results_of(row.study, model_version, by=signed_in(request))
+    test = next(one for one in found.tests if one.id == row.pk)
     wanted = request.GET.get("question", "")
     for question in test.questions:
         if not wanted or str(question.position) == wanted:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -14,6 +15,8 @@ from readerstudy.accounts.access import researcher_required, signed_in
 from readerstudy.results import computing
 from readerstudy.results.access import computation_for
 from readerstudy.results.models import Computation
+from readerstudy.results.rendering import MEDIA_TYPES
+from readerstudy.results.responding import stored_response
 
 PATIENCE = timedelta(seconds=20)  # a computation that no worker has taken for so long gets a hint
 
@@ -66,8 +69,22 @@ def file(request: HttpRequest, pk: int, computation_pk: int) -> HttpResponse:
     return response
 
 
+@researcher_required
+@require_safe
+def drawn(request: HttpRequest, pk: int, computation_pk: int) -> HttpResponseBase:
+    """A figure that a worker has drawn; where it is not there, the page that waits for it."""
+    row = computation_for(request.user, pk, computation_pk)
+    found = computing.file_in(row) if row.what == Computation.What.FIGURE else None
+    if found is None or row.test is None:
+        return redirect(_page_of(row))
+    media_type = MEDIA_TYPES[row.name.rpartition(".")[2]]
+    return stored_response(found, media_type, f"study-{pk}-test-{row.test.position}-{row.name}")
+
+
 def _file_of(row: Computation) -> str:
     """Where the file itself is."""
+    if row.what == Computation.What.FIGURE:
+        return reverse("results-drawn", args=[row.study_id, row.pk])
     asked = f"?model={row.model_version_id or ''}"
     if row.test_id is None:
         return reverse("results-export", args=[row.study_id]) + asked

@@ -94,7 +94,7 @@ def changed(study: Study) -> list[str]:
         now["amendment"] = recorded["amendment"]
     if "amended" in (recorded.get("analysis_plan") or {}) and now["analysis_plan"] is not None:
         now["analysis_plan"]["amended"] = recorded["analysis_plan"]["amended"]
-    paths = sorted(differences.paths(recorded, now))
+    paths = sorted(differences.paths(recorded, now)) if recorded != now else []
     return paths if digest(recorded) == version_in_force.sha256 else ["sha256", *paths]
 
 

@@ -179,9 +179,7 @@ def test_how_a_number_is_written(value: float, digits: int, text: str) -> None:
 
 def test_html_needs_no_network(worked: Worked) -> None:
     results = results_of(worked)
-    page = rendering.figure_file(
-        roc_with_readers(results.tests[0]), "html", title="A <test>", text="5 < 6 & so on"
-    ).decode()
+    page = rendering.as_page(roc_with_readers(results.tests[0]), title="A <test>", text="5 < 6 & so on").decode()
     assert "<title>A &lt;test&gt;</title>" in page
     assert "5 &lt; 6 &amp; so on" in page
     assert "plotly.js v" in page

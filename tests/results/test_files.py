@@ -11,7 +11,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from readerstudy.results import computing, tasks
+from readerstudy.results import computing, export, tasks
 from readerstudy.results.models import Computation
 from readerstudy.scoring.models import Features
 from tests.conftest import signed_in
@@ -98,6 +98,24 @@ def test_an_export_is_made_once_and_again_when_something_changed(
     assert not Computation.objects.filter(pk=row.pk).exists()
     assert not default_storage.exists(found.path)  # nobody needs it any more
     assert computing.file_in(Computation.objects.get(pk=other.pk)) is not None
+
+
+def test_an_export_is_one_bar(worked: Worked, monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn(results: Any, numbers: Any, seen: Any, step: Any = None) -> Any:
+        for done in range(5):
+            step(done, 4)
+        return [], []
+
+    monkeypatch.setattr(export, "figure_files", drawn)
+    seen: list[tuple[int, int]] = []
+    for _attempt in range(2):  # what was computed before is passed over
+        seen.clear()
+        export.write_zip(worked.study, worked.model, step=lambda *parts: seen.append(parts)).close()
+        assert {total for _done, total in seen} == {100}
+        shown = [done for done, _total in seen]
+        assert shown == sorted(shown)
+        assert shown[0] < 30
+        assert shown[-1] >= 95
 
 
 @pytest.mark.usefixtures("no_figures", "large")

@@ -73,6 +73,7 @@ def drawn_test(size: Size, *, seed: int = 0) -> TestTable:
         model=ModelTable(
             case_scores=full_scores[read], full_truth=full_truth, full_scores=full_scores, full_uuids=uuids,
             full_leaked=np.zeros(size.images, dtype=bool), leaks_checked=True, leaked_cases=(),
+            full_read=np.isin(np.arange(size.images), read),
         ),
         answers=_answers(positions, said, rng),
         attributes=Attributes(
@@ -103,6 +104,6 @@ def _answers(positions: Floats, said: Floats, rng: np.random.Generator) -> Answe
     return AnswerTable(
         reader=np.repeat(np.arange(readers), cases), case=order.ravel(),
         position=np.tile(np.arange(1, cases + 1), readers), question=one, revision=one,
-        labels=tuple(np.where(positive, "Biopsy", "Reassure").tolist()), is_positive=positive,
+        choice=positive.astype(np.int64), choices=("Reassure", "Biopsy"), is_positive=positive,
         arrived=given, shown=shown, given=given,
     )  # fmt: skip

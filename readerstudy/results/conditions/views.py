@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -17,9 +18,10 @@ from readerstudy.results.conditions.numbers import Conditions
 from readerstudy.results.conditions.sheets import DERIVED, RAW, stage_answers
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.figures import convention_of
-from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
+from readerstudy.results.rendering import MEDIA_TYPES, unavailable
 from readerstudy.results.responding import file_response
 from readerstudy.results.sheets.sheet import Sheet
+from readerstudy.results.single import Single, figure_response
 from readerstudy.results.tables import study_tables
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Test
@@ -58,17 +60,14 @@ def conditions_page(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse
 @researcher_required
 @require_safe
 @explained(ResultsError, back="results")
-def conditions_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, fmt: str) -> HttpResponse:
+def conditions_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, fmt: str) -> HttpResponseBase:
     """A figure of that page as a file; `?inline` shows it instead of saving it."""
     row, model_version = _asked_for(request, pk, test_pk)
     _test, found = _found(request, row, model_version)
     for plate in page.plates(found, convention_of(request.GET.get("convention"))):
         if plate.name == figure:
-            content = figure_file(plate.figure, fmt, title=plate.title, text=plate.caption)
-            shown = "inline" in request.GET and fmt != "html"
-            return file_response(
-                content, MEDIA_TYPES[fmt], f"study-{pk}-test-{row.position}-{figure}.{fmt}", shown=shown
-            )
+            asked = Single(row, 0, model_version, figure, plate.title, plate.caption)
+            return figure_response(request, plate.figure, fmt, asked)
     raise Http404
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
@@ -18,8 +19,8 @@ from readerstudy.results.errors import ResultsError
 from readerstudy.results.explained import page
 from readerstudy.results.explained.numbers import MOST_MAPS, Embedding
 from readerstudy.results.explained.words import Named
-from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
-from readerstudy.results.responding import file_response
+from readerstudy.results.rendering import MEDIA_TYPES, unavailable
+from readerstudy.results.single import Single, figure_response
 from readerstudy.results.tables.cases import case_table
 from readerstudy.results.tables.explained import maps_of
 from readerstudy.scoring.errors import ScoringError
@@ -79,7 +80,7 @@ def explain(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
 @researcher_required
 @require_safe
 @refusals_explained(ResultsError, back="results")
-def explained_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, fmt: str) -> HttpResponse:
+def explained_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, fmt: str) -> HttpResponseBase:
     """A figure of that page as a file; `?inline` shows it instead of saving it."""
     row, model_version = _asked(request, pk, test_pk)
     if model_version is None:
@@ -87,10 +88,8 @@ def explained_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, f
     laid = layout_of(row, model_version, by=signed_in(request)) if figure == "layout" else None
     for plate in page.plates(_explained(row, model_version, laid), MOST_MAPS):
         if plate.name == figure:
-            content = figure_file(plate.figure, fmt, title=plate.title, text=plate.caption)
-            shown = "inline" in request.GET and fmt != "html"
-            name = f"study-{pk}-test-{row.position}-{figure}.{fmt}"
-            return file_response(content, MEDIA_TYPES[fmt], name, shown=shown)
+            asked = Single(row, 0, model_version, figure, plate.title, plate.caption)
+            return figure_response(request, plate.figure, fmt, asked)
     raise Http404
 
 

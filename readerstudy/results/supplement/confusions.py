@@ -52,8 +52,12 @@ def reader_confusion(truth: ArrayLike, said: ArrayLike, labels: Sequence[str]) -
     rows = np.asarray(said, object)
     if rows.ndim != 2:
         raise StatsError(f"said has shape {rows.shape}; it must be (readers, n)")
-    k = len(labels)
-    actual, codes = _coded(np.asarray(truth, object), labels), _coded(rows, labels)
+    return _of_codes(_coded(np.asarray(truth, object), labels), _coded(rows, labels), labels)
+
+
+def _of_codes(actual: NDArray[np.int64], codes: NDArray[np.int64], labels: Sequence[str]) -> ReaderConfusion:
+    """The same of the places of the classes among ``labels``, -1 for no answer."""
+    k, rows = len(labels), codes
     cells = (np.arange(len(rows))[:, np.newaxis] * k + actual) * k + codes
     each = np.bincount(cells[codes >= 0], minlength=len(rows) * k * k).reshape(len(rows), k, k)
     counts, totals = each.sum(axis=0), each.sum(axis=2)
@@ -99,7 +103,10 @@ def _of_decision(truth: NDArray[np.int64], asked: QuestionTable, said: Floats, c
         labels=labels,
         names=("/".join(asked.positive_labels), "/".join(asked.negative_labels)),
         model=confusion(actual, _words(called), labels) if called is not None else None,
-        readers=reader_confusion(actual, _words(said), labels) if len(said) else None,
+        # By their codes: a million words are slow to compare.
+        readers=_of_codes(1 - truth, np.where(np.isnan(said), -1, said != 1).astype(np.int64), labels)
+        if len(said)
+        else None,
     )
 
 

@@ -202,10 +202,9 @@ def supplements(table: TestTable, test: TestResult) -> dict[str, Supplement]:
 def part_minus_full(table: TestTable, *, seed: int = 0) -> Estimate | None:
     """AUC of the cases read minus that of the full set, with an interval; None where they are not part and whole."""
     model, cases = table.model, table.cases
-    if model is None or model.problem or not model.full_uuids:
+    if model is None or model.problem or model.full_read is None:
         return None
-    read = set(cases.picture_uuids)
-    part = np.array([uuid in read for uuid in model.full_uuids])
+    part = model.full_read
     if part.all() or part.sum() != cases.n or len(cases.picture_uuids) != cases.n:
         return None
     return bootstrap_part_minus_whole(model.full_truth, model.full_scores, part.astype(int), seed=seed).estimate

@@ -68,7 +68,8 @@ def _by_case(
         if len(said) and _n_groups(groups[side]) > 1:
             result = subgroups(truth[side], said[:, side], groups[side], metric=metric)
             found.append(Stratum(attribute, BY_CASE, "readers", _sorted(result), np.nan))
-    both = {group for group in groups if group is not None and len(set(truth[groups == group].tolist())) == 2}
+    known = {group for group in groups.tolist() if group is not None}
+    both = {group for group in known if np.ptp(truth[groups == group]) == 1}
     if scores is not None and len(both) > 1:
         kept = np.array([group if group in both else None for group in groups], dtype=object)
         result = subgroups(truth, scores, kept, metric="auc")

@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
@@ -13,8 +14,8 @@ from readerstudy.results.access import model_version_for, numbers_of_test
 from readerstudy.results.analysis import QuestionResult, TestResult
 from readerstudy.results.computing import StillComputing, results_of, supplement_of
 from readerstudy.results.errors import ResultsError
-from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
-from readerstudy.results.responding import file_response
+from readerstudy.results.rendering import MEDIA_TYPES, unavailable
+from readerstudy.results.single import Single, figure_response
 from readerstudy.results.stats import StandaloneTest, StandaloneVsReaders
 from readerstudy.results.supplement import page
 from readerstudy.results.supplement.numbers import Supplement
@@ -70,7 +71,7 @@ def test_page(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
 @researcher_required
 @require_safe
 @explained(ResultsError, back="results")
-def test_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, fmt: str) -> HttpResponse:
+def test_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, fmt: str) -> HttpResponseBase:
     """A figure of that page as a file; `?inline` shows it instead of saving it."""
     if figure not in TITLES:
         raise Http404
@@ -80,9 +81,8 @@ def test_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, fmt: s
     drawn = page.drawn(test, question, numbers).get(figure)
     if drawn is None:
         raise Http404
-    content = figure_file(drawn, fmt, title=str(TITLES[figure]), text=caption(figure, test, numbers))
-    shown = "inline" in request.GET and fmt != "html"
-    return file_response(content, MEDIA_TYPES[fmt], f"study-{pk}-test-{test.position}-{figure}.{fmt}", shown=shown)
+    about = (str(TITLES[figure]), caption(figure, test, numbers))
+    return figure_response(request, drawn, fmt, Single(row, question.position, model_version, figure, *about))
 
 
 def _asked(

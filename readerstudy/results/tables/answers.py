@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from readerstudy.results.arrays import AnswerTable, CaseTable, Floats, Ints, QuestionTable
+from readerstudy.results.tables.packed import among
 from readerstudy.studies.models import Question
 
 SPAN = 10_000_000
@@ -62,8 +63,8 @@ def question_tables(
         choices = list(question.choices.all())
         decisions = np.full((n_readers, n_cases), np.nan)
         mine = here & (rows["question"] == question.pk)
-        positive = np.array([choice.pk for choice in choices if choice.is_positive], dtype=np.int64)
-        decisions[where.reader[at[mine]], where.case[at[mine]]] = np.isin(rows["choice"][mine], positive)
+        positive = [choice.pk for choice in choices if choice.is_positive]
+        decisions[where.reader[at[mine]], where.case[at[mine]]] = among(rows["choice"][mine], positive)
         tables.append(
             QuestionTable(
                 question.pk,
@@ -84,12 +85,13 @@ def answer_table(questions: Sequence[Question], rows: NDArray, where: Places) ->
     question = _lookup(rows["question"], {question.pk: question.position for question in questions})
     order = _order(where.reader[at], where.position[at], question, rows["revision"])
     rows, at = rows[order], at[order]
-    choices = {choice.pk: choice for question in questions for choice in question.choices.all()}
+    choices = sorted((choice for question in questions for choice in question.choices.all()), key=lambda one: one.pk)
+    choice = np.searchsorted(np.array([one.pk for one in choices], dtype=np.int64), rows["choice"])
+    sides = np.array([bool(one.is_positive) for one in choices], dtype=bool)
     return AnswerTable(
         reader=where.reader[at], case=where.case[at], position=where.position[at],
         question=question[order], revision=rows["revision"],
-        labels=tuple([choices[pk].label for pk in rows["choice"].tolist()]),
-        is_positive=_lookup(rows["choice"], {pk: int(bool(choice.is_positive)) for pk, choice in choices.items()}) == 1,
+        choice=choice, choices=tuple(one.label for one in choices), is_positive=sides[choice],
         arrived=rows["arrived"], shown=rows["shown"], given=rows["given"],
     )  # fmt: skip
 

@@ -1,6 +1,7 @@
 """What a model says of a test: P(positive) of each case, and of every image that the test could have drawn."""
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
@@ -56,7 +57,9 @@ def _key(what: str, told: list[Any]) -> str:
     return f"{what}-{hashlib.sha256(repr(told).encode()).hexdigest()}"
 
 
-def model_table(model_version: ModelVersion, test: Test, cases: CaseTable, *, detailed: bool) -> ModelTable:
+def model_table(
+    model_version: ModelVersion, test: Test, cases: CaseTable, *, detailed: bool, named: bool
+) -> ModelTable:
     """The scores of a model in a test; a model that cannot score it gives NaN everywhere and the reason."""
     positives, negatives = images_of(test)
     image_ids = np.concatenate([positives, negatives])
@@ -71,12 +74,13 @@ def model_table(model_version: ModelVersion, test: Test, cases: CaseTable, *, de
         case_scores=_means(_lookup(cases.picture_image, ids, shares), cases.picture_case, cases.n),
         full_truth=np.repeat([1, 0], [len(positives), len(negatives)]),
         full_scores=_lookup(image_ids, ids, shares),
-        full_uuids=_names(test, image_ids) if detailed else (),
+        full_uuids=_names(test, image_ids) if named else (),
         full_leaked=np.isin(image_ids, leaked),
         leaks_checked=can_check_leaks(model_version),
         leaked_cases=tuple(np.unique(cases.numbers[cases.picture_case[leaked_pictures]]).tolist()),
         problem=problem,
         by_class=class_table(model_version, cases) if detailed else None,
+        full_read=np.isin(image_ids, cases.picture_image) if detailed else None,
     )
 
 
@@ -130,18 +134,12 @@ def _share(classes: Sequence[TrainingClass], probabilities: Singles, test: Test)
     return taxonomy().restricted_share(classes, probabilities, test.positive_nodes, test.negative_nodes)
 
 
-def _batches(model_version: ModelVersion, test: Test, k: int) -> Iterator[tuple[list[int], Singles]]:
+def _batches(model_version: ModelVersion, test: Test, k: int) -> Iterator[tuple[Sequence[int], Singles]]:
     """Image ids and their (m, k) training-class probabilities, a few thousand at once."""
-    rows = Score.objects.filter(model_version=model_version, image__image_set=test.image_set).order_by("image_id")
-    ids: list[int] = []
-    data: list[bytes] = []
-    for image_id, probabilities in rows.values_list("image_id", "probabilities").iterator(chunk_size=ROWS_AT_ONCE):
-        ids.append(image_id)
-        data.append(bytes(probabilities))
-        if len(ids) == ROWS_AT_ONCE:
-            yield ids, np.frombuffer(b"".join(data), SCORE).reshape(-1, k)
-            ids, data = [], []
-    if ids:
+    scores = Score.objects.filter(model_version=model_version, image__image_set=test.image_set).order_by("image_id")
+    rows = scores.values_list("image_id", "probabilities").iterator(chunk_size=ROWS_AT_ONCE)
+    while some := list(itertools.islice(rows, ROWS_AT_ONCE)):
+        ids, data = zip(*some, strict=True)
         yield ids, np.frombuffer(b"".join(data), SCORE).reshape(-1, k)
 
 

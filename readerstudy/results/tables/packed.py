@@ -7,8 +7,8 @@ it does not become wrong. That it is all of it is seen from the number of the te
 from collections.abc import Sequence
 
 import numpy as np
-from django.db.models import Exists, OuterRef, Q, QuerySet, TextField, Value
-from django.db.models.functions import Cast, Coalesce, Replace
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum, TextField, Value
+from django.db.models.functions import Cast, Coalesce, Length, Replace
 from numpy.typing import NDArray
 
 from readerstudy.readings.models import Answer, Item, Reading
@@ -36,12 +36,23 @@ def items_and_answers(test: Test, questions: Sequence[Question], *, timed: bool)
         items, answers = _unpacked(kept, timed=timed)
         more = _answers(Q(submission__item__reading__in=rest.values("pk")), timed=timed)
         if len(answers) + len(more) == Answer.objects.filter(question__test=test).count():
-            items = np.concatenate([items, _items(rest)])
-            answers = np.concatenate([answers, more]) if len(more) else answers
-            asked = np.array([question.pk for question in questions], dtype=np.int64)
-            mine = np.isin(answers["question"], asked)
+            items, answers = _joined(items, _items(rest)), _joined(answers, more)
+            mine = among(answers["question"], [question.pk for question in questions])
             return items, answers if mine.all() else answers[mine]
     return _items(Reading.objects.filter(test=test)), _answers(Q(question__in=questions), timed=timed)
+
+
+def _joined(one: NDArray, other: NDArray) -> NDArray:
+    """Not copied where there is nothing to add: they are large."""
+    return np.concatenate([one, other]) if len(other) else one
+
+
+def among(values: NDArray, few: Sequence[int]) -> NDArray[np.bool_]:
+    """Which values are among a few: of a million, numpy's own way takes five times as long."""
+    found = np.zeros(len(values), dtype=bool)
+    for one in few:
+        found |= values == one
+    return found
 
 
 def keep_ended(readings: QuerySet[Reading], *, most: int | None = None) -> int:
@@ -80,16 +91,24 @@ def _keep(readings: Sequence[int]) -> None:
 
 
 def _unpacked(kept: QuerySet[PackedReading], *, timed: bool) -> tuple[NDArray, NDArray]:
-    parts = list(kept.order_by("pk").values_list("items", "answers", *(["times"] if timed else [])))
-    items, plain = (np.frombuffer(b"".join([part[i] for part in parts]), kind) for i, kind in enumerate((ITEM, ANSWER)))
-    if not timed:
-        return items, plain
-    times = np.frombuffer(b"".join([part[2] for part in parts]), TIME)
-    answers = np.empty(len(plain), TIMED)
-    for source in (plain, times):
-        for name in source.dtype.names or ():
-            answers[name] = source[name]
-    return items, answers
+    """Reading by reading into arrays of the right size: of a million answers each copy of it all takes a tenth of a
+    second."""
+    size = kept.aggregate(items=Sum(Length("items")), answers=Sum(Length("answers")))
+    items = np.empty((size["items"] or 0) // ITEM.itemsize, ITEM)
+    answers = np.empty((size["answers"] or 0) // ANSWER.itemsize, TIMED if timed else ANSWER)
+    m = n = 0
+    columns = [("items", ITEM), ("answers", ANSWER), *([("times", TIME)] if timed else [])]
+    rows = kept.order_by("pk").values_list(*(name for name, _kind in columns))
+    for row in rows.iterator(chunk_size=READINGS_AT_ONCE):
+        part, *said = (np.frombuffer(content, kind) for content, (_name, kind) in zip(row, columns, strict=True))
+        items[m : m + len(part)] = part
+        m += len(part)
+        mine = answers[n : n + len(said[0])]
+        for source in said:
+            for name in source.dtype.names or ():
+                mine[name] = source[name]
+        n += len(mine)
+    return items[:m], answers[:n]
 
 
 def _items(readings: QuerySet[Reading]) -> NDArray:

@@ -1,6 +1,7 @@
 """Where a result comes from: everything that someone else needs to know to get the same numbers."""
 
 import itertools
+from functools import cache
 from importlib.metadata import version
 
 from readerstudy.images.truth import taxonomy
@@ -11,6 +12,12 @@ from readerstudy.studies.models import Study
 from readerstudy.studies.protocol import changed, frozen
 
 SOFTWARE = ("readerstudy", "numpy", "scipy", "scikit-learn", "statsmodels", "plotly")
+
+
+@cache
+def software() -> tuple[tuple[str, str], ...]:
+    """What computes, with the versions that this process runs."""
+    return tuple((package, version(package)) for package in SOFTWARE)
 
 
 def provenance(study: Study, model_version: ModelVersion | None) -> Provenance:
@@ -32,7 +39,7 @@ def provenance(study: Study, model_version: ModelVersion | None) -> Provenance:
             for used in sorted(sets, key=lambda used: used.name)
         ),
         model=_model_facts(model_version) if model_version else None,
-        software=tuple((package, version(package)) for package in SOFTWARE),
+        software=software(),
     )
 
 

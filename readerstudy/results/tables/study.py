@@ -29,15 +29,15 @@ from readerstudy.studies.protocol import frozen, plan_in_force
 
 def study_tables(
     study: Study, model_version: ModelVersion | None, *, only_test: int | None = None, detailed: bool = False,
-    long_form: bool = False,
+    named: bool | None = None, long_form: bool = False,
 ) -> StudyTables:  # fmt: skip
     """The arrays of a study's tests (of the one with the id ``only_test``), with the scores of a model.
 
     ``detailed`` adds what only an export and a test's own page need: every decision with its revisions and times, the
-    names of the full set's images, the training-class probabilities of the cases, what subgroups are made of, and what
-    was left out on the way. ``long_form`` adds everything that was answered, row by row: of a million answers it takes
-    half a minute. Of one test alone its stages and arms are left out: nothing that is
-    computed of one test needs them.
+    training-class probabilities of the cases, what subgroups are made of, and what was left out on the way. ``named``
+    adds the names of the full set's images, with the details unless it is said otherwise. ``long_form`` adds everything
+    that was answered, row by row: of a million answers it takes half a minute. Of one test alone its stages and arms
+    are left out: nothing that is computed of one test needs them.
     Raises: ResultsError where a case has no reference diagnosis, or one that lies under neither side of its test.
     """
     tests = study.tests.order_by("position").select_related("image_set", "study")
@@ -52,6 +52,7 @@ def study_tables(
                 test,
                 model_version,
                 detailed=detailed,
+                named=detailed if named is None else named,
                 long_form=long_form,
                 by_attributes=by_attributes,
                 conditions=only_test is None,
@@ -91,6 +92,7 @@ def _test_table(
     model_version: ModelVersion | None,
     *,
     detailed: bool,
+    named: bool,
     long_form: bool,
     by_attributes: bool,
     conditions: bool,
@@ -119,7 +121,7 @@ def _test_table(
         n_withdrawn=n_withdrawn,
         positions=where.positions(len(readers), cases.n),
         questions=question_tables(questions, rows, where, len(readers), cases.n),
-        model=model_table(model_version, test, cases, detailed=detailed) if model_version is not None else None,
+        model=model_table(model_version, test, cases, detailed=detailed, named=named) if model_version else None,
         answers=answer_table(questions, rows, where) if detailed else None,
         attributes=attributes(test, cases, readers) if detailed or by_attributes else None,
         responses=responses(test, readers) if long_form else None,

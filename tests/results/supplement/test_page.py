@@ -7,7 +7,8 @@ from django.test import Client
 from django.urls import reverse
 
 from readerstudy.accounts.models import User
-from readerstudy.results import rendering
+from readerstudy.results import rendering, single, tasks
+from readerstudy.results.models import Computation
 from readerstudy.results.supplement.words import TITLES
 from tests.builders import open_study
 from tests.conftest import signed_in
@@ -104,10 +105,13 @@ def test_each_figure_is_a_page_of_its_own(unblinded: Worked, researcher_client: 
 
 
 @no_chromium
-def test_a_figure_as_png(unblinded: Worked, researcher_client: Client) -> None:
+def test_a_figure_as_png(unblinded: Worked, researcher_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(single, "PATIENCE", 0.0)
+    assert researcher_client.get(address(unblinded, "agreement", "png")).status_code == 302
+    tasks.compute(Computation.objects.get(what="figure").pk)
     response = researcher_client.get(address(unblinded, "agreement", "png"))
     assert response.status_code == 200
-    assert response.content.startswith(b"\x89PNG")
+    assert b"".join(response.streaming_content).startswith(b"\x89PNG")
 
 
 def test_the_main_figure_and_the_tables_keep_their_addresses(unblinded: Worked, researcher_client: Client) -> None:

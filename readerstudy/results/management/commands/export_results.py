@@ -10,6 +10,7 @@ from readerstudy.results.access import model_version_for, record_interim_look
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.export import write_folder
 from readerstudy.results.forms import MIN_REASON
+from readerstudy.results.parts import Step
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Study
 
@@ -39,8 +40,8 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         self.stdout.write(f"{len(names)} files in {options['to']}")
 
-    def _watch(self, what: str, done: int, total: int) -> None:
-        self.stderr.write(f"{what}: {done} of {total}")
+    def _watch(self, what: str, end: float) -> Step:
+        return lambda done, total: self.stderr.write(f"{what}: {done} of {total}")
 
     def _model(self, name: str | None, study: Study) -> ModelVersion | None:
         if name is None:
