@@ -56,7 +56,7 @@ def methods(results: StudyResults, protocol: dict[str, Any]) -> tuple[str, ...]:
             paragraphs.append(_model(test, test.model, results.provenance))
     return (
         *paragraphs,
-        _join(planned_sentences(_plan(protocol))),
+        _join(planned_sentences(_plan(protocol), protocol["tests"])),
         _join(results_sentences(results.primary)),
         _statistics(results),
         _provenance(results.provenance),

@@ -22,7 +22,7 @@ def consent(known: Known) -> str:
 
 
 def plan(known: Known) -> str:
-    return " ".join(planned_sentences(known.plan)) if known.plan else ""
+    return " ".join(planned_sentences(known.plan, known.protocol["tests"])) if known.plan else ""
 
 
 def eligibility(known: Known) -> str:
