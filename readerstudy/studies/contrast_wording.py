@@ -75,7 +75,7 @@ def place(under: Under, test: Facts | None) -> str:
     arm = next((one for one in arms if one["position"] == under.arm), NO_ARM)
     told = [_("stage %(n)d") % {"n": under.stage}]
     if stage is not None:
-        told.append(_shown(stage, arm))
+        told.append(shown(stage, arm))
     if len(arms) > 1:
         told.append(_("arm “%(title)s”") % {"title": arm["title"] or under.arm})
     elif test is None and under.arm:
@@ -83,7 +83,8 @@ def place(under: Under, test: Facts | None) -> str:
     return f"{told[0]} ({', '.join(told[1:])})" if told[1:] else told[0]
 
 
-def _shown(stage: Facts, arm: Facts) -> str:
+def shown(stage: Facts, arm: Facts) -> str:
+    """What a reader sees at a stage in an arm."""
     parts = [_("clinical facts")] if stage["shows_facts"] else []
     if stage["shows_advice"] and arm["advice"] != "none":
         parts.append(_("advice: %(kind)s") % {"kind": WHAT.get(arm["advice"], arm["advice"])})
