@@ -18,6 +18,7 @@ from readerstudy.demo import simulation
 from readerstudy.demo.plan import (
     ADVISED_DESCRIPTION,
     ADVISED_TITLE,
+    AGAIN,
     CHOICES,
     CONSENT,
     N_ADVISED_CASES,
@@ -68,10 +69,10 @@ def _draft(planned: PlannedTest, images: ImageSet, model: ModelVersion, administ
         positive_nodes=list(planned.positive_nodes), negative_nodes=list(planned.negative_nodes), sample_size=n,
         sample_positives=max(1, min(n - 1, round(n * planned.n_positive / planned.n_cases))),
     )  # fmt: skip
-    asked = decision(QUESTION, CHOICES)
     stages = [
-        StageDraft([asked]), StageDraft([asked], "Now with what the model says.", shows_advice=True),
-    ]  # fmt: skip
+        StageDraft([decision(QUESTION, CHOICES)]),
+        StageDraft([decision(AGAIN, CHOICES)], "Now with what the model says.", shows_advice=True),
+    ]
     arms = [ArmDraft("With the model's probability", Arm.Advice.PROBABILITY, model.sha256)]
     drafting.save_test(test, stages=stages, arms=arms, actor=administrator)
     audit.record("study.created", actor=administrator, target=made)

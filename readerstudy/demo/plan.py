@@ -69,4 +69,5 @@ ADVISED_DESCRIPTION = (
     "computer program thinks it malignant, and decide again. In this demonstration the readers are simulated: whom the "
     "program contradicts changes to its side the more often the surer it is, and some follow it more than others."
 )
-N_ADVISED_READERS, N_ADVISED_CASES = 10, 30
+AGAIN = "And now: what would you do?"
+N_ADVISED_READERS, N_ADVISED_CASES = 8, 30

@@ -16,7 +16,7 @@ Text = str | Promise
 MEASURES: Mapping[str, Text] = {
     plan.SENSITIVITY: gettext_lazy("sensitivity"),
     plan.SPECIFICITY: gettext_lazy("specificity"),
-    plan.BALANCED: gettext_lazy("(sensitivity + specificity) / 2"),
+    plan.BALANCED: gettext_lazy("mean of sensitivity and specificity"),
     plan.ACCURACY: gettext_lazy("share of right decisions"),
     plan.AUC: gettext_lazy("AUC of decisions weighed by confidence"),
     plan.CLASS_ACCURACY: gettext_lazy("share of right diagnoses"),
@@ -50,10 +50,15 @@ def number(value: float) -> str:
 
 def contrast(one: Contrast, tests: Sequence[Facts]) -> str:
     """All of it but its role: what is compared, by what, what counts as shown, and the test."""
-    return _("%(measure)s: %(what)s; %(hypothesis)s; %(test)s") % {
+    return _("the readers' %(measure)s: %(what)s; %(hypothesis)s; %(test)s") % {
         "measure": MEASURES.get(one.measure, one.measure), "what": option(Option.of(one), tests),
         "hypothesis": hypothesis(one), "test": METHODS.get(one.method, one.method),
     }  # fmt: skip
+
+
+def listed(texts: Sequence[str]) -> str:
+    """Several in one line."""
+    return texts[0] if len(texts) == 1 else " ".join(f"({n}) {text}." for n, text in enumerate(texts, start=1))
 
 
 def option(one: Option, tests: Sequence[Facts]) -> str:

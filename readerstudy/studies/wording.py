@@ -43,7 +43,7 @@ def terms(planned: Plan, tests: Sequence[Facts] = ()) -> list[tuple[str, str]]:
             (_("To be shown"), hypothesis(planned)),
         ]
         if further := contrasts(planned, plan.PRIMARY, tests):
-            rows.append((_("Primary as well, between conditions"), " | ".join(further)))
+            rows.append((_("Primary as well, between conditions"), contrast_wording.listed(further)))
     else:
         rows.append((_("Level"), alpha(planned)))
     if planned.compares_readers:
@@ -55,7 +55,7 @@ def terms(planned: Plan, tests: Sequence[Facts] = ()) -> list[tuple[str, str]]:
             (_("The average reader"), str(AnalysisPlan.Average(planned.average).label)),
         ]
     if named := contrasts(planned, plan.IS_SECONDARY, tests):
-        rows.append((_("Secondary, between conditions"), " | ".join(named)))
+        rows.append((_("Secondary, between conditions"), contrast_wording.listed(named)))
     rows.append((_("Secondary"), "; ".join(secondary(planned)) or _("nothing: everything else is exploratory")))
     if said := primary_amended(planned):
         rows.append((_("Amended"), said))
@@ -103,7 +103,7 @@ def contrasts(planned: Plan, role: str, tests: Sequence[Facts] = ()) -> list[str
 def endpoint(planned: Plan, tests: Sequence[Facts] = ()) -> str:
     """The primary endpoint, with the operating point that it is taken at."""
     if not planned.compares_model:
-        return " | ".join(contrasts(planned, plan.PRIMARY, tests))
+        return contrast_wording.listed(contrasts(planned, plan.PRIMARY, tests))
     text = str(ENDPOINTS[planned.endpoint])
     if planned.threshold_origin != plan.TEST_SET:
         return text
@@ -116,7 +116,7 @@ def hypothesis(planned: Plan) -> str:
     """What counts as shown, on the scale of the endpoint."""
     values = {"margin": number(planned.margin), "reference": number(planned.reference or 0)}
     if not planned.compares_model:
-        return " | ".join(contrast_wording.hypothesis(one) for one in planned.contrasts_of(plan.PRIMARY))
+        return contrast_wording.listed([contrast_wording.hypothesis(one) for one in planned.contrasts_of(plan.PRIMARY)])
     if not planned.compares_readers:
         if planned.hypothesis == plan.NON_INFERIORITY:
             return _("non-inferiority: an AUC above %(reference)s less the margin of %(margin)s") % values

@@ -73,7 +73,7 @@ def panel(primary: PrimaryAnalysis | None, tests: Sequence[Facts] = ()) -> Prima
     came = plan.amendment_of(PRIMARY_ANALYSIS)
     first, then = (primary.contrasts_of(role) for role in (planned.PRIMARY, planned.IS_SECONDARY))
     return Primary(
-        endpoint=capitalised(wording.endpoint(plan, tests)) + ".",
+        endpoint=capitalised(wording.endpoint(plan, tests)).removesuffix(".") + ".",
         amended=wording.changed(came.amendment, came.date) if came else "",
         verdicts=(
             *(words.verdict(primary, test) for test in primary.tests),
