@@ -8,23 +8,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from readerstudy.studies import plan
-from readerstudy.studies.contrasts import NO_ARM, Facts, Option, arms_read
+from readerstudy.studies.contrasts import MEASURES, NO_ARM, Facts, Option, arms_read
 from readerstudy.studies.plan import Contrast, Under
 
 Text = str | Promise
 
-MEASURES: Mapping[str, Text] = {
-    plan.SENSITIVITY: gettext_lazy("sensitivity"),
-    plan.SPECIFICITY: gettext_lazy("specificity"),
-    plan.BALANCED: gettext_lazy("mean of sensitivity and specificity"),
-    plan.ACCURACY: gettext_lazy("share of right decisions"),
-    plan.AUC: gettext_lazy("AUC of decisions weighed by confidence"),
-    plan.CLASS_ACCURACY: gettext_lazy("share of right diagnoses"),
-    plan.PER_CLASS: gettext_lazy("mean per-class accuracy"),
-    "top-1": gettext_lazy("right diagnosis named first"),
-    "top-2": gettext_lazy("right diagnosis among the first 2"),
-    "top-3": gettext_lazy("right diagnosis among the first 3"),
-}
+__all__ = ["MEASURES", "METHODS", "WHAT", "contrast", "hypothesis", "listed", "number", "option", "place", "shown"]
+
 METHODS: Mapping[str, Text] = {
     plan.OR_RANDOM: gettext_lazy("Obuchowski-Rockette, readers and cases random"),
     plan.OR_CASES_FIXED: gettext_lazy("readers random, these cases only (paired t test over readers)"),

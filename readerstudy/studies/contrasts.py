@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from readerstudy.studies import plan
 from readerstudy.studies.plan import Contrast, Under
@@ -13,6 +15,18 @@ from readerstudy.studies.plan import Contrast, Under
 Facts = Mapping[str, Any]  # a test, an arm, a stage or a question of a protocol
 NO_ARM: Facts = {"position": 0, "title": "", "advice": "none", "wrong_per_cent": 0}
 OTHER_READERS = "parallel"  # the design in which each arm has readers of its own
+MEASURES: Mapping[str, str | Promise] = {
+    plan.SENSITIVITY: gettext_lazy("sensitivity"),
+    plan.SPECIFICITY: gettext_lazy("specificity"),
+    plan.BALANCED: gettext_lazy("mean of sensitivity and specificity"),
+    plan.ACCURACY: gettext_lazy("share of right decisions"),
+    plan.AUC: gettext_lazy("AUC of decisions weighed by confidence"),
+    plan.CLASS_ACCURACY: gettext_lazy("share of right diagnoses"),
+    plan.PER_CLASS: gettext_lazy("mean per-class accuracy"),
+    "top-1": gettext_lazy("right diagnosis named first"),
+    "top-2": gettext_lazy("right diagnosis among the first 2"),
+    "top-3": gettext_lazy("right diagnosis among the first 3"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,8 +234,8 @@ def wrong_with(contrast: Contrast, tests: Sequence[Facts]) -> str:
     if contrast.measure not in (possible := measures(stages, asked)):
         if contrast.measure == plan.AUC and plan.SENSITIVITY in possible:
             return _("“%(title)s”: an AUC needs confidence, asked for on the same scale under both conditions.") % named
-        return _("“%(title)s”: “%(text)s” cannot be measured by the %(measure)s.") % {
-            **named, "text": asked[0]["text"], "measure": contrast.measure,
+        return _("“%(title)s”: “%(text)s” cannot be measured by: %(measure)s.") % {
+            **named, "text": asked[0]["text"], "measure": MEASURES.get(contrast.measure, contrast.measure),
         }  # fmt: skip
     if contrast.advice not in _advice(test, contrast.second):
         return _("“%(title)s”: no advice of this arm is turned against the model.") % named

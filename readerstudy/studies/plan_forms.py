@@ -81,6 +81,7 @@ class PlanForm(forms.ModelForm):
         """A row for each contrast that is planned or was sent, and an empty one."""
         sent = sum(f"contrast_{n}_of" in self.data for n in range(1, MOST + 1))
         self.n_contrasts = min(max(len(self.planned) + 1, sent), MOST)
+        self.fields["endpoint"].help_text = _("Of the model: for the first question of each test.")
         self.fields["multiplicity"].help_text = _(
             "Over the tests of this study and the primary comparisons below; over the secondary ones by themselves."
         )
@@ -103,7 +104,6 @@ class PlanForm(forms.ModelForm):
         return {
             "of": forms.ChoiceField(
                 label=_("What is compared"), choices=[("", nothing), *told], required=False,
-                help_text=_("The second condition minus the first."),
             ),
             "role": forms.ChoiceField(label=_("It is"), choices=Role.choices, required=False, initial=role),
             "measure": forms.ChoiceField(

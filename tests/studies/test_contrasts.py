@@ -68,7 +68,7 @@ def armed(study: Study, arms: Sequence[ArmDraft], stages: Sequence[StageDraft], 
         ({"second": Under(2, 1, 3)}, "compares arm 1, in which nobody reads"),
         ({"second": Under(2, 0, 1)}, "compares question 1, which stage 2 does not ask"),
         ({"second": Under(2, 0, 4)}, "cannot be compared: their answers differ"),
-        ({"measure": plan.CLASS_ACCURACY}, "cannot be measured by the class accuracy"),
+        ({"measure": plan.CLASS_ACCURACY}, "cannot be measured by: share of right diagnoses"),
         ({"advice": plan.TURNED}, "no advice of this arm is turned"),
     ],
 )
@@ -108,7 +108,9 @@ def test_arms_with_readers_of_their_own_need_u_statistics(study: Study, design: 
     said = contrasts.wrong_with(asked, designs_of(study))
     assert ("choose U-statistics" in said) == (design == "parallel")
     assert contrasts.wrong_with(replace(asked, method=plan.USTATISTICS), designs_of(study)) == ""
-    assert "top-3" in contrasts.wrong_with(replace(asked, measure="top-3"), designs_of(study))  # two are named
+    assert "right diagnosis among the first 3" in contrasts.wrong_with(
+        replace(asked, measure="top-3"), designs_of(study)
+    )  # two are named
 
 
 @pytest.mark.parametrize("asked", [[BIOPSY], [BIOPSY, RANK]])
@@ -212,7 +214,7 @@ def test_the_form_saves_what_is_chosen_and_offers_one_more(administrator_client:
 @pytest.mark.parametrize(
     ("values", "field", "sentence"),
     [
-        (row(1, measure="class accuracy"), "contrast_1_of", "cannot be measured by the class accuracy"),
+        (row(1, measure="class accuracy"), "contrast_1_of", "cannot be measured by: share of right diagnoses"),
         (row(1, hypothesis="non-inferiority"), "contrast_1_of", "non-inferiority needs a margin above 0"),
         (row(1, margin="1"), "contrast_1_of", "a margin is at least 0 and below 1"),
         (row(1, margin="x"), "contrast_1_margin", "Enter a number"),
