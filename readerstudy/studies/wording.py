@@ -45,7 +45,7 @@ def terms(planned: Plan, tests: Sequence[Facts] = ()) -> list[tuple[str, str]]:
         if further := contrasts(planned, plan.PRIMARY, tests):
             rows.append((_("Primary as well, between conditions"), contrast_wording.listed(further)))
     else:
-        rows.append((_("Level"), alpha(planned)))
+        rows.append((_("Significance level"), alpha(planned)))
     if planned.compares_readers:
         rows.append((_("The model's threshold"), threshold(planned)))
     rows.append((_("Several tests"), str(AnalysisPlan.Multiplicity(planned.multiplicity).label)))

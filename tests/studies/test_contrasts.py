@@ -1,6 +1,7 @@
 """Comparisons of two conditions in the plan: what can be named, what is refused, frozen, exported and amended."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from http import HTTPStatus
@@ -209,6 +210,28 @@ def test_the_form_saves_what_is_chosen_and_offers_one_more(administrator_client:
     assert (in_force.endpoint, [one.role for one in in_force.contrasts]) == ("sensitivity", ["primary", "secondary"])
     page = text(administrator_client.get(reverse("study", args=[study.pk])).content)
     assert "Primary as well, between conditions The readers' sensitivity: stage 2 (image alone) minus stage 1" in page
+
+
+def test_the_page_of_an_amendment_has_the_comparisons_too(administrator_client: Client, study: Study) -> None:
+    save(study, GAIN)
+    protocol.open_study(study, actor=study.created_by)
+    address = reverse("study-amend", args=[study.pk])
+    amending = administrator_client.get(address).context["amending"]
+    sent = {"base": study.protocol_versions.get().sha256, "reason": "A larger difference is asked for."}
+    for form in amending.forms:
+        sent |= {
+            field.html_name: field.value() for field in form if field.value() is not None and field.name != "reason"
+        }
+    sent |= row(1, margin="0.1")
+    shown = administrator_client.post(address, sent)
+    (change,) = shown.context["changes"]
+    assert ("above 0;" in change.before, "above 0.1;" in change.after) == (True, True)
+    hidden = dict(re.findall(r'<input type="hidden" name="(contrast_1_\w+)" value="(.*?)"', shown.content.decode()))
+    assert (hidden["contrast_1_of"], hidden["contrast_1_margin"]) == ("1/1.0.1/2.0.3/all", "0.1")
+    assert administrator_client.post(address, {**sent, "commit": "1"}).status_code == HTTPStatus.FOUND
+    in_force = protocol.plan_in_force(study)
+    assert in_force is not None
+    assert [one.margin for one in in_force.contrasts] == [0.1]
 
 
 @pytest.mark.parametrize(
