@@ -56,10 +56,10 @@ def option(one: Option, tests: Sequence[Facts]) -> str:
     test = next((test for test in tests if test["position"] == one.test), None)
     text = _("%(second)s minus %(first)s, in %(test)s") % {
         "first": place(one.first, test), "second": place(one.second, test),
-        "test": f"“{test['title']}”" if test else _("test %(n)d") % {"n": one.test},
+        "test": _("“%s”") % test["title"] if test else _("test %(n)d") % {"n": one.test},
     }  # fmt: skip
     if asked := _asked(test, one.first):
-        text += f" (“{asked}”)"
+        text += f" ({_('“%s”') % asked})"
     return text + (f", {ADVICE[one.advice]}" if one.advice in ADVICE else "")
 
 
