@@ -62,3 +62,12 @@ CONSENT = (
     "Your answers are compared with the reference diagnosis and with a computer program, and may be published in a "
     "form in which nobody can recognise you."
 )
+
+ADVISED_TITLE = "Demonstration: simulated readers before and after a model's advice"
+ADVISED_DESCRIPTION = (
+    "You see one picture of a skin lesion at a time and decide what you would do. Then you are told how likely a "
+    "computer program thinks it malignant, and decide again. In this demonstration the readers are simulated: whom the "
+    "program contradicts changes to its side the more often the surer it is, and some follow it more than others."
+)
+AGAIN = "And now: what would you do?"
+N_ADVISED_READERS, N_ADVISED_CASES = 8, 30

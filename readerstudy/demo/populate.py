@@ -15,14 +15,13 @@ from pathlib import Path
 from typing import Any, Protocol
 from uuid import uuid4
 
-import numpy as np
 from django.conf import settings
 from django.db import transaction
 from django.test.utils import override_settings
 
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
-from readerstudy.demo import material, simulation
+from readerstudy.demo import advised, material, simulation
 from readerstudy.demo.plan import (
     CHOICES,
     CONSENT,
@@ -33,13 +32,11 @@ from readerstudy.demo.plan import (
     STUDY_TITLE,
     PlannedTest,
 )
+from readerstudy.demo.readers import simulated_reader, truth_of
 from readerstudy.images.models import Image, ImageSet
-from readerstudy.images.truth import taxonomy
 from readerstudy.images.upload import import_archive
 from readerstudy.readers import invitations
-from readerstudy.readers.consent import consent_sha256
 from readerstudy.readers.models import Reader
-from readerstudy.readings.allocation import ensure_readings
 from readerstudy.readings.answering import Given
 from readerstudy.readings.models import Reading
 from readerstudy.readings.recording import Sent, record
@@ -110,6 +107,11 @@ def populate(*, images: Path | None, weights: Path | None, bar: Bar, alive: Call
     _invited_reader(study, administrator, notes)
     _scores(study, model, researcher, bar, alive)
     _interim_look(study, researcher)
+    with (
+        override_settings(EMAIL_BACKEND="django.core.mail.backends.dummy.EmailBackend"),
+        bar("Advised readers") as done,
+    ):
+        advised.study(given.tests[-1], sets[given.tests[-1].key], model, administrator, done)
     return Demonstration(study, model, notes)
 
 
@@ -191,7 +193,8 @@ def _simulated_readers(study: Study, tests: tuple[PlannedTest, ...], administrat
         readers = []
         for number, person in enumerate(people):
             assigned = [row for row, test in zip(rows, tests, strict=True) if number < test.n_readers]
-            readers.append(_simulated_reader(study, number, person, assigned, administrator))
+            email = f"simulated-{number + 1:02d}@demo.example"
+            readers.append(simulated_reader(study, email, person, assigned, administrator))
         for row, planned in zip(rows, tests, strict=True):
             decisions = _decisions(row, people[: planned.n_readers])
             for reader, positive in zip(readers[: planned.n_readers], decisions, strict=True):
@@ -200,35 +203,11 @@ def _simulated_readers(study: Study, tests: tuple[PlannedTest, ...], administrat
                 progress(done, total)
 
 
-def _simulated_reader(
-    study: Study, number: int, person: simulation.SimulatedReader, tests: list[Test], administrator: User
-) -> Reader:
-    email = f"simulated-{number + 1:02d}@demo.example"
-    reader = Reader.objects.filter(study=study, email=email).first()
-    if reader is None or reader.user is None:
-        if reader is None:
-            reader, token = invitations.invite(study=study, email=email, tests=tests, actor=administrator)
-        else:
-            token = invitations.renew(reader, actor=administrator)
-        invitation = invitations.find(token)
-        profile = {
-            "specialty": person.specialty, "board_certified": person.board_certified,
-            "years_of_practice": person.years_of_practice,
-        }  # fmt: skip
-        invitations.accept(invitation, profile=profile, text_sha256=consent_sha256(study))
-        reader.refresh_from_db()
-    assert reader.user is not None
-    ensure_readings(reader.user)
-    return reader
-
-
 def _decisions(test: Test, by: list[simulation.SimulatedReader]) -> list[dict[int, bool]]:
     """For each reader: case -> whether it is called positive. The demonstration knows the truth; the pages do not."""
-    positive = {d for node in test.positive_nodes for d in taxonomy().descendants(node)}
-    cases = list(test.cases.order_by("number").values_list("pk", "images__reference__diagnosis"))
-    truth = np.array([diagnosis in positive for _, diagnosis in cases])
+    cases, truth = truth_of(test)
     decided = simulation.decide(truth, by, seed=SEED + test.position)
-    return [{pk: bool(row[i]) for i, (pk, _) in enumerate(cases)} for row in decided]
+    return [{pk: bool(row[i]) for i, pk in enumerate(cases)} for row in decided]
 
 
 def _read(reading: Reading, positive: dict[int, bool]) -> None:

@@ -47,3 +47,20 @@ def decide(truth: NDArray[np.bool_], by: list[SimulatedReader], *, seed: int) ->
     skill = np.array([reader.skill for reader in by])[:, None]
     criterion = np.array([reader.criterion for reader in by])[:, None]
     return skill * truth[None, :] + case[None, :] + own > criterion
+
+
+MEAN_TRUST, SD_TRUST = 0.6, 0.2
+
+
+def trust(n: int, *, seed: int) -> NDArray[np.float64]:
+    """(n,): how far each reader follows advice, between 0 (never) and 1."""
+    rng = np.random.default_rng([seed, 3])
+    return np.clip(rng.normal(MEAN_TRUST, SD_TRUST, n), 0, 1)
+
+
+def follow(positive: bool, probability: float, *, trust: float, chance: float) -> bool:
+    """The decision after a model's probability was shown: a reader whom it contradicts changes to its side with the
+    probability trust * |2 p - 1|, so the more often the surer the model is; ``chance`` is uniform between 0 and 1."""
+    advised = probability > 0.5
+    follows = chance < trust * abs(2 * probability - 1)
+    return advised if follows else positive

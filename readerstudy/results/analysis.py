@@ -157,7 +157,7 @@ def _test_result(test: TestTable, plan: Plan | None) -> TestResult:
         confirmations=confirmations, n_readers=len(test.readers), n_withdrawn=test.n_withdrawn,
         questions=questions, model=model,
         notes=tuple(_notes(test, questions, model, confirmations)),
-        conditions=conditions_of(test, roles_of(plan)[STAGES_AND_ARMS]),
+        conditions=conditions_of(test, roles_of(plan)[STAGES_AND_ARMS], plan),
     )  # fmt: skip
 
 

@@ -28,7 +28,7 @@ from readerstudy.results.export_figures import File, LeftOut, Numbers, Seen, fig
 from readerstudy.results.imrmc import imrmc_text
 from readerstudy.results.methods import earlier_protocols, methods, protocol_document
 from readerstudy.results.parts import OneBar, Step, Watch
-from readerstudy.results.primary.sheet import primary_sheet
+from readerstudy.results.primary.sheet import contrasts_sheet, primary_sheet
 from readerstudy.results.tables import study_tables
 from readerstudy.results.validation.numbers import Validation
 from readerstudy.results.validation.page import validation_of, validation_sheet
@@ -151,6 +151,8 @@ def _content(
     yield File("results.json", to_json({**encode(results), "supplements": numbers}).encode())
     known = taxonomy()
     made = [primary_sheet(results.primary), sheets.taxonomy(known), validation_sheet(validation)]
+    if results.primary is not None and results.primary.contrasts:
+        made.append(contrasts_sheet(results.primary))
     classes = next((t.model.by_class for t in tables.tests if t.model is not None and t.model.by_class), None)
     if classes is not None:
         made.append(sheets.classes(classes))

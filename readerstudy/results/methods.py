@@ -5,6 +5,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from readerstudy.results import methods_design
 from readerstudy.results.analysis import ModelResult, QuestionResult, StudyResults, TestResult
 from readerstudy.results.arrays import Provenance
 from readerstudy.results.conditions import words as conditions
@@ -49,14 +50,15 @@ def methods(results: StudyResults, protocol: dict[str, Any]) -> tuple[str, ...]:
     paragraphs = [_design(results, protocol)]
     for test in results.tests:
         if test.position in described:
-            paragraphs.append(_cases(test, described[test.position]) + " " + _reading(test))
+            told = described[test.position]
+            paragraphs.append(_join([_cases(test, told), _reading(test), *methods_design.design(told)]))
         if test.conditions is not None:
             paragraphs.append(conditions.methods(test.conditions))
         if test.model is not None and results.provenance.model is not None:
             paragraphs.append(_model(test, test.model, results.provenance))
     return (
         *paragraphs,
-        _join(planned_sentences(_plan(protocol))),
+        _join(planned_sentences(_plan(protocol), protocol["tests"])),
         _join(results_sentences(results.primary)),
         _statistics(results),
         _provenance(results.provenance),
@@ -73,14 +75,8 @@ def _join(sentences: list[str]) -> str:
 
 
 def _design(results: StudyResults, protocol: dict[str, Any]) -> str:
-    n = len(results.tests)
-    sentences = [
-        ngettext(
-            "In the reader study “%(title)s”, readers blinded to the diagnoses, to the model's output and to each other's answers read the cases of %(n)d test in a web browser.",  # noqa: E501
-            "In the reader study “%(title)s”, readers blinded to the diagnoses, to the model's output and to each other's answers read the cases of %(n)d tests in a web browser.",  # noqa: E501
-            n,
-        ) % {"title": results.provenance.study_title, "n": n},
-    ]  # fmt: skip
+    said = {"title": results.provenance.study_title, "n": len(results.tests)}
+    sentences = [_blinding(methods_design.shows_advice(protocol["tests"]), said)]
     if protocol["sha256"] and not results.provenance.amendments:
         sentences.append(
             _("The protocol was frozen before the first reading (version %(number)d, SHA-256 %(sha256)s).")
@@ -95,6 +91,21 @@ def _design(results: StudyResults, protocol: dict[str, Any]) -> str:
     if results.provenance.interim:
         sentences.append(_("These results are interim: they were computed before the study was unblinded."))
     return _join(sentences)
+
+
+def _blinding(advice: bool, said: dict[str, Any]) -> str:
+    """To what readers were blinded."""
+    if advice:
+        return ngettext(
+            "In the reader study “%(title)s”, readers read the cases of %(n)d test in a web browser, blinded to the diagnoses and to each other's answers, and to the model's output but for the advice described here.",  # noqa: E501
+            "In the reader study “%(title)s”, readers read the cases of %(n)d tests in a web browser, blinded to the diagnoses and to each other's answers, and to the model's output but for the advice described here.",  # noqa: E501
+            said["n"],
+        ) % said  # fmt: skip
+    return ngettext(
+        "In the reader study “%(title)s”, readers blinded to the diagnoses, to the model's output and to each other's answers read the cases of %(n)d test in a web browser.",  # noqa: E501
+        "In the reader study “%(title)s”, readers blinded to the diagnoses, to the model's output and to each other's answers read the cases of %(n)d tests in a web browser.",  # noqa: E501
+        said["n"],
+    ) % said  # fmt: skip
 
 
 AMENDABLE = (

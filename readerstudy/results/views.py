@@ -68,11 +68,12 @@ def _results_page(request: HttpRequest, study: Study, form: LookForm, status: in
         found = results_of(study, model_version, by=signed_in(request))
     except StillComputing as still:
         return render(request, "results/waiting.html", context | waiting.shown(still.computation), status=status)
+    protocol = protocol_document(study)
     context |= {
         "results": found,
-        "primary": panel(found.primary),
+        "primary": panel(found.primary, protocol["tests"]),
         "sections": page.sections(found, convention),
-        "methods": methods(found, protocol_document(study)),
+        "methods": methods(found, protocol),
         "notices": list(dict.fromkeys(test.notice for test in found.tests if test.notice)),
         "leaks_unknown": any(test.model and not test.model.leaks_checked for test in found.tests),
         "cannot_draw": unavailable(),

@@ -19,8 +19,9 @@ from readerstudy.studies import access, amendments, protocol
 from readerstudy.studies.amendments import Overtaken, Scope
 from readerstudy.studies.differences import Change
 from readerstudy.studies.errors import StudiesError
-from readerstudy.studies.forms import PlanForm, StudyForm
+from readerstudy.studies.forms import StudyForm
 from readerstudy.studies.models import Study
+from readerstudy.studies.plan_forms import PlanForm
 
 
 class TextsForm(StudyForm):
@@ -76,7 +77,7 @@ class Amending:
         """What was sent: the texts, and the plan."""
         return {
             "texts": self.texts.cleaned_data if self.texts else {},
-            "plan": self.plan.cleaned_data if self.plan else {},
+            "plan": self.plan.values if self.plan else {},
         }
 
     @property

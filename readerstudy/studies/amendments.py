@@ -18,7 +18,7 @@ Each version holds the hash of the one before it, so that the last hash stands f
 
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from http import HTTPStatus
 from importlib.metadata import version
@@ -30,11 +30,12 @@ from django.utils.translation import gettext as _
 
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import AuditEntry, User
+from readerstudy.studies.contrasts import wrong_with
 from readerstudy.studies.differences import Change, changes, decided
-from readerstudy.studies.document import digest, plan_of, text_sha256
+from readerstudy.studies.document import designs_of, digest, plan_of, text_sha256
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.models import AnalysisPlan, ProtocolVersion, Study
-from readerstudy.studies.plan import PRIMARY_ANALYSIS
+from readerstudy.studies.plan import IS_SECONDARY, PRIMARY, PRIMARY_ANALYSIS, Plan
 from readerstudy.studies.protocol import changed, frozen
 
 # The act by which results are looked at before unblinding: done in the results' room, and it fixes the plan here.
@@ -196,16 +197,28 @@ def _plan(
     """The plan's document with, of each thing that was not in the first version, the amendment that it came with."""
     if not given or before is None:
         return before
-    after = {**AnalysisPlan(study=study, **given).values.document(), "bootstrap": before["bootstrap"]}
+    proposed = AnalysisPlan(study=study, **{"contrasts": before.get("contrasts", []), **given}).values
+    designs = designs_of(study) if proposed.contrasts else []
+    if wrong := [said for one in proposed.contrasts if (said := wrong_with(one, designs))]:
+        raise StudiesError(" ".join(wrong), status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    after = {**proposed.document(), "bootstrap": before["bootstrap"]}
     if sorted(after["secondary"]) == sorted(before["secondary"]):
         after["secondary"] = before["secondary"]
     stamp = {"amendment": number, "date": f"{now:%Y-%m-%d}"}
     known = dict(before.get("amended", {}))
-    if any(value != before[name] for name, value in after.items() if name != "secondary"):
+    was, is_now = Plan.of(before), Plan.of(after)
+    if _primary(was) != _primary(is_now):
         known[PRIMARY_ANALYSIS] = stamp
-    known |= {name: stamp for name in after["secondary"] if name not in before["secondary"]}
-    kept = {name: known[name] for name in known if name == PRIMARY_ANALYSIS or name in after["secondary"]}
+    named = [*after["secondary"], *(one.key for one in is_now.contrasts_of(IS_SECONDARY))]
+    old = [*before["secondary"], *(one.key for one in was.contrasts_of(IS_SECONDARY))]
+    known |= {name: stamp for name in named if name not in old}
+    kept = {name: known[name] for name in known if name == PRIMARY_ANALYSIS or name in named}
     return {**after, "amended": kept} if kept else after
+
+
+def _primary(planned: Plan) -> Plan:
+    """What decides the primary endpoints: all of a plan that is not named as secondary."""
+    return replace(planned, secondary=(), amended=(), contrasts=planned.contrasts_of(PRIMARY))
 
 
 def _write(study: Study, content: Mapping[str, Any], plan: Mapping[str, Any]) -> None:

@@ -1,11 +1,11 @@
 """The analysis plan as a row: written while the study is a draft, frozen with its protocol."""
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from readerstudy.studies import plan
+from readerstudy.studies import contrasts, plan
 
 
 class AnalysisPlan(models.Model):
@@ -19,6 +19,7 @@ class AnalysisPlan(models.Model):
         SPECIFICITY = plan.SPECIFICITY, _("specificity: the model's minus the average reader's")
         BALANCED = plan.BALANCED, _("(sensitivity + specificity) / 2: the model's minus the average reader's")
         AUC = plan.AUC, _("the model's AUC against a stated value")
+        CONDITIONS = plan.CONDITIONS, _("readers under two conditions (stages or arms), as stated below")
 
     class Method(models.TextChoices):
         BOOTSTRAP = plan.BOOTSTRAP, _("bootstrap over readers and cases, the match redone each time")
@@ -55,8 +56,8 @@ class AnalysisPlan(models.Model):
 
     study = models.OneToOneField("studies.Study", on_delete=models.CASCADE, related_name="plan")
     endpoint = models.CharField(_("primary endpoint"), max_length=40, choices=Endpoint)
-    method = models.CharField(_("test"), max_length=60, choices=Method)
-    hypothesis = models.CharField(_("to be shown"), max_length=20, choices=Hypothesis)
+    method = models.CharField(_("test"), max_length=60, choices=Method, blank=True)
+    hypothesis = models.CharField(_("to be shown"), max_length=20, choices=Hypothesis, blank=True)
     margin = models.FloatField(_("margin"), default=0.0)
     alpha = models.FloatField(_("alpha, two-sided"), default=0.05)
     reference = models.FloatField(_("stated AUC"), null=True, blank=True)
@@ -67,16 +68,17 @@ class AnalysisPlan(models.Model):
     missing = models.CharField(_("missing answers"), max_length=20, choices=Missing)
     average = models.CharField(_("the average reader"), max_length=30, choices=Average)
     secondary = models.JSONField(_("secondary endpoints"), default=list, blank=True)
+    contrasts = models.JSONField(_("between conditions"), default=list, blank=True)  # each a `Contrast.document()`
 
     class Meta:
         constraints = [
             models.CheckConstraint(
                 condition=Q(
-                    endpoint__in=[plan.SENSITIVITY, plan.SPECIFICITY, plan.BALANCED, plan.AUC],
+                    endpoint__in=[plan.SENSITIVITY, plan.SPECIFICITY, plan.BALANCED, plan.AUC, plan.CONDITIONS],
                     method__in=[
-                        plan.BOOTSTRAP, plan.OR_RANDOM, plan.OR_CASES_FIXED, plan.OR_READERS_FIXED, plan.DELONG,
+                        "", plan.BOOTSTRAP, plan.OR_RANDOM, plan.OR_CASES_FIXED, plan.OR_READERS_FIXED, plan.DELONG,
                     ],
-                    hypothesis__in=[plan.SUPERIORITY, plan.NON_INFERIORITY],
+                    hypothesis__in=["", plan.SUPERIORITY, plan.NON_INFERIORITY],
                     multiplicity__in=[
                         plan.HOLM, plan.HOCHBERG, plan.BONFERRONI, plan.FIXED_SEQUENCE, plan.ALL_TESTS,
                         plan.NO_CORRECTION,
@@ -88,14 +90,20 @@ class AnalysisPlan(models.Model):
             ),
             models.CheckConstraint(condition=Q(alpha__gt=0, alpha__lt=0.5), name="plan_alpha_in_range"),
             models.CheckConstraint(
-                condition=Q(margin__gt=0, margin__lt=1) | Q(hypothesis=plan.SUPERIORITY, margin=0),
+                condition=Q(margin__gt=0, margin__lt=1) | Q(hypothesis__in=["", plan.SUPERIORITY], margin=0),
                 name="plan_margin_in_range",
             ),
             models.CheckConstraint(
                 condition=Q(endpoint=plan.AUC, method=plan.DELONG, reference__isnull=False,
                             reference__gt=0, reference__lt=1, threshold_origin="")
-                | (~Q(endpoint=plan.AUC) & ~Q(method=plan.DELONG) & Q(reference=None) & ~Q(threshold_origin="")),
+                | (~Q(endpoint=plan.AUC) & ~Q(method=plan.DELONG) & Q(reference=None) & ~Q(threshold_origin=""))
+                | Q(endpoint=plan.CONDITIONS, reference=None, threshold_origin=""),
                 name="plan_of_an_auc_or_of_decisions",
+            ),
+            models.CheckConstraint(
+                condition=Q(endpoint=plan.CONDITIONS, method="", hypothesis="", margin=0, threshold_origin="")
+                | (~Q(endpoint=plan.CONDITIONS) & ~Q(method="") & ~Q(hypothesis="")),
+                name="plan_tests_the_model_or_conditions",
             ),
             models.CheckConstraint(
                 condition=Q(threshold_origin__in=[plan.STATED, plan.OTHER_DATA], threshold__isnull=False,
@@ -126,6 +134,7 @@ class AnalysisPlan(models.Model):
             alpha=self.alpha, reference=self.reference, threshold_origin=self.threshold_origin,
             threshold=self.threshold, threshold_data=self.threshold_data, multiplicity=self.multiplicity,
             missing=self.missing, average=self.average, secondary=tuple(self.secondary), seed=self.study.seed,
+            contrasts=tuple(plan.Contrast.of(one) for one in self.contrasts),
         )  # fmt: skip
 
     def clean(self) -> None:
@@ -138,11 +147,45 @@ class AnalysisPlan(models.Model):
                 wrong["margin"] = _("At least 0 and below 1, for example 0.05.")
             elif self.hypothesis == plan.NON_INFERIORITY and self.margin == 0:
                 wrong["margin"] = _("Non-inferiority needs a margin above 0: how much worse would still be acceptable?")
-        wrong |= self._wrong_for_auc() if self.endpoint == plan.AUC else self._wrong_for_readers()
+        if self.endpoint == plan.CONDITIONS:
+            wrong |= self._wrong_without_the_model()
+        else:
+            wrong |= {
+                name: _("This field is required.") for name in ("method", "hypothesis") if not getattr(self, name)
+            }
+            wrong |= self._wrong_for_auc() if self.endpoint == plan.AUC else self._wrong_for_readers()
+        if sentences := self._wrong_contrasts():
+            wrong[NON_FIELD_ERRORS] = sentences
         if unknown := [name for name in self.secondary if name not in plan.SECONDARY]:
             wrong["secondary"] = _("“%(name)s” is not a secondary endpoint.") % {"name": unknown[0]}
         if wrong:
             raise ValidationError(wrong)
+
+    def _wrong_without_the_model(self) -> dict[str, object]:
+        of_the_model = ("method", "hypothesis", "reference", "threshold_origin", "threshold", "threshold_data")
+        wrong: dict[str, object] = {
+            field: _("Only for an endpoint of the model: leave this empty.")
+            for field in of_the_model
+            if getattr(self, field) not in ("", None)
+        }
+        if not any(isinstance(one, dict) and one.get("role") == plan.PRIMARY for one in self.contrasts):
+            wrong["endpoint"] = _("Say below which two conditions are compared, and that this is primary.")
+        return wrong
+
+    def _wrong_contrasts(self) -> list[object]:
+        """What no test could make right; whether the tests have these conditions is asked by `contrasts.wrong_with`."""
+        try:
+            found = [plan.Contrast.of(one) for one in self.contrasts]
+        except (KeyError, TypeError, ValueError):
+            return [_("What is said of the conditions compared cannot be read.")]
+        said: list[object] = [sentence for one in found for sentence in contrasts.wrong_in_itself(one)]
+        if len({one.key for one in found}) < len(found):
+            said.append(_("The same comparison is planned twice."))
+        if found and self.missing == plan.COUNTED_RIGHT:
+            said.append(
+                _("Missing answers that count as right favour the condition with more of them: choose another rule.")
+            )
+        return list(dict.fromkeys(said))
 
     def _wrong_for_auc(self) -> dict[str, object]:
         wrong: dict[str, object] = {}

@@ -82,7 +82,7 @@ def _within(document: Mapping[str, Any], keys: tuple[str, ...]) -> Any:
 def _terms(document: Mapping[str, Any]) -> list[tuple[str, str]]:
     recorded = document.get("analysis_plan")
     # Without the labels of earlier amendments: here it is said who changed what.
-    return wording.terms(Plan.of({**recorded, "amended": {}})) if recorded else []
+    return wording.terms(Plan.of({**recorded, "amended": {}}), document["tests"]) if recorded else []
 
 
 def marked(before: str, after: str) -> list[Part]:

@@ -50,6 +50,18 @@ def document(study: Study) -> dict[str, Any]:
     }
 
 
+def designs_of(study: Study) -> list[dict[str, Any]]:
+    """Of each test what its conditions are made of, as the document has it: without the cases."""
+    tests = study.tests.prefetch_related("arms__neighbours_set", "stages__questions__choices")
+    return [
+        {
+            "position": test.position, "title": test.title, "allotment": {"arms_design": test.arms_design},
+            "arms": [_arm(arm) for arm in test.arms.all()], "stages": [_stage(stage) for stage in test.stages.all()],
+        }
+        for test in tests
+    ]  # fmt: skip
+
+
 def plan_of(study: Study) -> AnalysisPlan | None:
     """The analysis plan as the database has it; None: none is written. Of an open study the frozen one counts."""
     return AnalysisPlan.objects.filter(study=study).select_related("study").first()

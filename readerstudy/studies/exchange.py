@@ -231,9 +231,11 @@ def _analysis_plan(node: Node, study: Study) -> dict[str, Any]:
     """The columns of the plan. Raises StudiesError for what is no plan, or none that could be written here."""
     try:
         found = Plan.of({**node.mapping(), "amended": {}})  # a draft begins anew
-        values = {name: getattr(found, name) for name in presets.PLAN} | {"secondary": list(found.secondary)}
+        values = {name: getattr(found, name) for name in presets.PLAN} | {
+            "secondary": list(found.secondary), "contrasts": [one.document() for one in found.contrasts],
+        }  # fmt: skip
         AnalysisPlan(study=study, **values).full_clean(exclude=["study"], validate_unique=False)
-    except (KeyError, TypeError) as error:
+    except (KeyError, TypeError, ValueError) as error:
         raise node.wrong(_("an analysis plan")) from error
     except ValidationError as error:
         said = f"{node.path}: " + " ".join(sentences(error))

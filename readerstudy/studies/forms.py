@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from readerstudy.images.models import ImageSet, Modality
-from readerstudy.studies import allocation, eligibility, presets, publications, wording
+from readerstudy.studies import allocation, eligibility, presets, publications
 from readerstudy.studies.drafts import QuestionDraft, decision
-from readerstudy.studies.models import AnalysisPlan, Question, Study, Test
+from readerstudy.studies.models import Question, Study, Test
 
 
 class NewStudyForm(forms.ModelForm):
@@ -43,41 +43,6 @@ class StudyForm(forms.ModelForm):
     def clean_consent_text(self) -> str:
         # A browser sends CR LF; the text, and with it its hash, is the same from everywhere.
         return self.cleaned_data["consent_text"].replace("\r\n", "\n")
-
-
-class PlanForm(forms.ModelForm):
-    """The analysis plan of a draft; one that has none begins with the preset's."""
-
-    secondary = forms.MultipleChoiceField(
-        label=gettext_lazy("Secondary endpoints"), required=False, widget=forms.CheckboxSelectMultiple,
-        choices=list(wording.SECONDARY.items()),
-        help_text=gettext_lazy("What is neither primary nor ticked here is labelled exploratory."),
-    )  # fmt: skip
-
-    class Meta:
-        model = AnalysisPlan
-        fields = [
-            "endpoint", "method", "hypothesis", "margin", "alpha", "reference", "threshold_origin", "threshold",
-            "threshold_data", "multiplicity", "missing", "average", "secondary",
-        ]  # fmt: skip
-        help_texts = {
-            "endpoint": gettext_lazy("Of the first question of each test."),
-            "margin": gettext_lazy("On the scale of the endpoint: 0.05 is five percentage points. 0 for superiority."),
-            "reference": gettext_lazy("For an AUC only."),
-            "threshold_origin": gettext_lazy(
-                "A case is positive for the model when its score is at least the threshold. Matched: sensitivity at "
-                "the average reader's specificity, or specificity at the average reader's sensitivity. Not for an AUC."
-            ),
-            "threshold": gettext_lazy("Between 0 and 1. Empty where it is matched."),
-            "threshold_data": gettext_lazy("Of a threshold chosen on other data: their name, and where to find them."),
-            "multiplicity": gettext_lazy("Over the tests of this study; with one test it changes nothing."),
-        }  # fmt: skip
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        kwargs.setdefault("use_required_attribute", False)
-        super().__init__(*args, **kwargs)
-        if self.instance.pk is None:
-            self.initial = {**self.initial, **presets.PLAN}
 
 
 class StartForm(forms.Form):

@@ -4,11 +4,12 @@ The names below are what the protocol document holds; whoever recomputes an expo
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 # Primary endpoints.
 SENSITIVITY, SPECIFICITY, BALANCED, AUC = "sensitivity", "specificity", "balanced accuracy", "auc"
+CONDITIONS = "conditions"  # not of the model: the primary contrasts of the plan
 # Tests.
 BOOTSTRAP = "bootstrap over readers and cases"
 OR_RANDOM, OR_CASES_FIXED, OR_READERS_FIXED = (
@@ -17,6 +18,16 @@ OR_RANDOM, OR_CASES_FIXED, OR_READERS_FIXED = (
     "obuchowski-rockette, readers fixed",
 )
 DELONG = "delong"
+USTATISTICS = "u-statistics, readers and cases random"
+# What a contrast may be measured by: of decisions, those above (AUC: decisions weighed by confidence) and the share of
+# right ones; of diagnoses the share of right ones, and its mean over the classes; of a ranking the first n.
+ACCURACY, CLASS_ACCURACY, PER_CLASS = "accuracy", "class accuracy", "mean per-class accuracy"
+TOP = ("top-1", "top-2", "top-3")
+MEASURES = (SENSITIVITY, SPECIFICITY, BALANCED, ACCURACY, AUC, CLASS_ACCURACY, PER_CLASS, *TOP)
+CONTRAST_METHODS = (OR_RANDOM, OR_CASES_FIXED, OR_READERS_FIXED, USTATISTICS)
+# What a contrast is in the study, and which advice counts where some of it is turned against the model.
+PRIMARY, IS_SECONDARY = "primary", "secondary"
+ALL_ADVICE, AS_GIVEN, TURNED = "all", "as the model gave it", "turned against the model"
 # What is to be shown.
 SUPERIORITY, NON_INFERIORITY = "superiority", "non-inferiority"
 # Where the model's threshold comes from.
@@ -39,9 +50,72 @@ PRIMARY_ANALYSIS = "primary analysis"  # what `amended` calls everything that de
 
 
 @dataclass(frozen=True, slots=True)
+class Under:
+    """A condition: at which stage and in which arm which question was answered, by their positions in the test. Arm 0:
+    the test has none."""
+
+    stage: int
+    arm: int
+    question: int
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """The readers of a test under two of its conditions: the second minus the first.
+
+    ``role``: PRIMARY or IS_SECONDARY. ``test``: its position. ``advice``: which advice of the second condition counts.
+    ``margin`` (>= 0) is on the scale of the measure.
+    """
+
+    role: str
+    test: int
+    first: Under
+    second: Under
+    advice: str
+    measure: str
+    method: str
+    hypothesis: str
+    margin: float
+
+    @property
+    def bound(self) -> float:
+        """What the difference must exceed."""
+        return self.margin if self.hypothesis == SUPERIORITY else -self.margin
+
+    @property
+    def key(self) -> str:
+        """All of it but its role in one line: what an amendment is remembered by."""
+        return (
+            f"conditions of test {self.test}: {_place(self.first)} to {_place(self.second)}, advice: {self.advice}, "
+            f"{self.measure}, {self.method}, {self.hypothesis} {self.margin:g}"
+        )
+
+    def document(self) -> dict[str, Any]:
+        """As the protocol holds it."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any]) -> "Contrast":
+        """KeyError, TypeError: it is none."""
+        first, second = (
+            Under(**{name: int(document[which][name]) for name in Under.__slots__}) for which in ("first", "second")
+        )
+        texts = {name: str(document[name]) for name in ("role", "advice", "measure", "method", "hypothesis")}
+        margin = document["margin"]
+        if isinstance(margin, bool) or not isinstance(margin, int | float):
+            raise TypeError("margin: not a number")
+        return cls(test=int(document["test"]), first=first, second=second, margin=float(margin), **texts)
+
+
+def _place(under: Under) -> str:
+    return f"question {under.question} at stage {under.stage} in arm {under.arm}"
+
+
+@dataclass(frozen=True, slots=True)
 class Amended:
-    """What was not in the plan when the study was opened: a secondary endpoint, or `PRIMARY_ANALYSIS` (which was there,
-    and said something else), with the number and the date (UTC, ISO) of the last amendment that changed it."""
+    """What was not in the plan when the study was opened: a secondary endpoint (a contrast by its `key`), or
+    `PRIMARY_ANALYSIS` (which was there, and said something else), with the number and the date (UTC, ISO) of the last
+    amendment that changed it."""
 
     what: str
     amendment: int
@@ -56,6 +130,8 @@ class Plan:
     ``threshold``: a case is positive for the model when its score is at least this; None where it is matched to the
     readers on the test set, or none is needed. ``threshold_data`` names the other data that it was chosen on.
     ``amended``: what came after the opening, empty where the plan is the one that the study was opened with.
+    ``contrasts``: the readers under two conditions, beside the model or, where the endpoint is CONDITIONS, instead of
+    it; then ``method`` and ``hypothesis`` are empty, each contrast has its own.
     """
 
     endpoint: str
@@ -74,6 +150,7 @@ class Plan:
     seed: int
     replicates: int = REPLICATES
     amended: tuple[Amended, ...] = ()
+    contrasts: tuple[Contrast, ...] = ()
 
     def amendment_of(self, what: str) -> Amended | None:
         """The amendment that `what` (of `SECONDARY`, or `PRIMARY_ANALYSIS`) came with; None: it was there at first."""
@@ -81,7 +158,16 @@ class Plan:
 
     @property
     def compares_readers(self) -> bool:
-        return self.endpoint != AUC
+        """Whether its primary endpoint compares the model with readers."""
+        return self.endpoint not in (AUC, CONDITIONS)
+
+    @property
+    def compares_model(self) -> bool:
+        """Whether its primary endpoint is one of the model."""
+        return self.endpoint != CONDITIONS
+
+    def contrasts_of(self, role: str) -> tuple[Contrast, ...]:
+        return tuple(one for one in self.contrasts if one.role == role)
 
     @property
     def bound(self) -> float:
@@ -97,6 +183,8 @@ class Plan:
             "threshold": {"origin": self.threshold_origin, "value": self.threshold, "data": self.threshold_data},
             "multiplicity": self.multiplicity, "missing_answers": self.missing, "average_reader": self.average,
             "secondary": list(self.secondary), "bootstrap": {"replicates": self.replicates, "seed": self.seed},
+            # A plan without contrasts is, to the letter, what it was before there were any: so is its hash.
+            **({"contrasts": [one.document() for one in self.contrasts]} if self.contrasts else {}),
             **({"amended": amended} if amended else {}),
         }  # fmt: skip
 
@@ -118,4 +206,5 @@ class Plan:
                 Amended(what, stamp["amendment"], stamp["date"])
                 for what, stamp in sorted(amended.items())
             ),
+            contrasts=tuple(Contrast.of(one) for one in document.get("contrasts", ())),
         )  # fmt: skip

@@ -95,6 +95,7 @@ PLAN: dict[str, Any] = {
     "missing": plan.COMPLETE_READERS,
     "average": plan.EVERY_READER,
     "secondary": ["readers", "auc", "specificity"],
+    "contrasts": [],
 }
 
 

@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 from readerstudy.accounts import audit
 from readerstudy.accounts.models import User
 from readerstudy.studies import differences, drawing
-from readerstudy.studies.document import digest, document, plan_of, text_sha256
+from readerstudy.studies.contrasts import wrong_with
+from readerstudy.studies.document import designs_of, digest, document, plan_of, text_sha256
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.models import ProtocolVersion, Study, Test
 from readerstudy.studies.plan import Plan
@@ -43,8 +44,12 @@ def missing(study: Study, *, models: Collection[str] | None = None, advice: Advi
         lacking.append(_("Say whom readers can ask."))
     if not study.consent_text.strip():
         lacking.append(_("Write the consent text."))
-    if plan_of(study) is None:
+    written = plan_of(study)
+    if written is None:
         lacking.append(_("Write the analysis plan."))
+    elif written.contrasts:
+        designs = designs_of(study)
+        lacking += filter(None, (wrong_with(one, designs) for one in written.values.contrasts))
     tests = list(study.tests.select_related("image_set", "study"))
     if not tests:
         lacking.append(_("Add a test."))

@@ -4,7 +4,8 @@ Where a publication is simplified, its template's description says so.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -14,9 +15,12 @@ from readerstudy.accounts.models import User
 from readerstudy.images.models import ImageSet, Modality
 from readerstudy.images.truth import taxonomy
 from readerstudy.studies import allocation, drafting, eligibility, presets
+from readerstudy.studies import plan as planned
+from readerstudy.studies.document import plan_of
 from readerstudy.studies.drafts import ArmDraft, ChoiceDraft, QuestionDraft, StageDraft, decision
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.models import Arm, Question, Study, Test
+from readerstudy.studies.plan import Contrast, Under
 
 # The seven diagnoses of HAM10000 and of the ISIC 2018 challenge, and whether they count as malignant there.
 SEVEN = (
@@ -43,7 +47,8 @@ class TestDraft:
 
 @dataclass(frozen=True, slots=True)
 class Publication:
-    """A template. `make` gets the study, the image set and the SHA-256 of a model (empty where none is needed)."""
+    """A template. `make` gets the study, the image set and the SHA-256 of a model (empty where none is needed); `plan`
+    the position of its (first) test: it is the analysis plan of a study that has none yet."""
 
     key: str
     title: presets.Text
@@ -51,6 +56,7 @@ class Publication:
     description: presets.Text
     needs_model: bool
     make: Callable[[Study, ImageSet, str], list[TestDraft]]
+    plan: Callable[[int], dict[str, Any]] = lambda _test: presets.PLAN
 
 
 @transaction.atomic
@@ -58,7 +64,10 @@ def add_tests(key: str, *, study: Study, image_set: ImageSet, model_sha256: str 
     """`make`, stored: the tests that were added to the draft."""
     made = make(key, study=study, image_set=image_set, model_sha256=model_sha256)
     for draft in made:
-        drafting.save_test(draft.test, stages=draft.stages, arms=draft.arms, actor=actor, from_preset=True)
+        drafting.save_test(draft.test, stages=draft.stages, arms=draft.arms, actor=actor)
+    if plan_of(study) is None:
+        publication = next(one for one in PUBLICATIONS if one.key == key)
+        drafting.save_plan(study, values=publication.plan(made[0].test.position), actor=actor)
     return [draft.test for draft in made]
 
 
@@ -205,6 +214,47 @@ def _jain(study: Study, image_set: ImageSet, model: str) -> list[TestDraft]:
     return [TestDraft(test, [facts, final], arms)]
 
 
+# --- what decided these studies -------------------------------------------------------------------------------------
+
+
+def _contrast(test: int, first: Under, second: Under, measure: str, **values: Any) -> Contrast:
+    made = Contrast(
+        planned.PRIMARY, test, first, second, planned.ALL_ADVICE, measure, planned.OR_RANDOM, planned.SUPERIORITY, 0.0
+    )
+    return replace(made, **values)
+
+
+def _between(contrast: Contrast, secondary: list[str]) -> dict[str, Any]:
+    """A plan that decides on this contrast alone."""
+    return {
+        **presets.PLAN, "endpoint": planned.CONDITIONS, "method": "", "hypothesis": "", "threshold_origin": "",
+        "secondary": secondary, "contrasts": [contrast.document()],
+    }  # fmt: skip
+
+
+def _haenssle_plan(test: int) -> dict[str, Any]:
+    levels = Under(1, 0, 1), Under(2, 0, 3)
+    gains = [
+        _contrast(test, *levels, measure, role=planned.IS_SECONDARY)
+        for measure in (planned.SENSITIVITY, planned.SPECIFICITY)
+    ]
+    return {
+        **presets.PLAN, "endpoint": planned.SPECIFICITY, "secondary": ["readers", "auc", "other questions"],
+        "contrasts": [one.document() for one in gains],
+    }  # fmt: skip
+
+
+def _tschandl_plan(test: int) -> dict[str, Any]:
+    gain = _contrast(
+        test, Under(1, 1, 1), Under(2, 1, 2), planned.CLASS_ACCURACY, method=planned.OR_CASES_FIXED
+    )  # fmt: skip
+    return _between(gain, ["readers", "subgroups", "stages and arms"])
+
+
+def _jain_plan(test: int) -> dict[str, Any]:
+    return _between(_contrast(test, Under(2, 1, 2), Under(2, 2, 2), "top-1"), ["stages and arms"])
+
+
 PUBLICATIONS = (
     Publication(
         "esteva",
@@ -228,10 +278,13 @@ PUBLICATIONS = (
             "pictures of the lesion where the set has them. At each level a diagnosis and what to do; 100 cases, 20 of "
             "them melanomas, where there are so many. Simplified: the publication had four weeks between the levels, "
             "here the second follows at once; excision alone counts as the positive management; the broader range of "
-            "diagnoses of Haenssle et al. 2020 needs other diagnoses to be chosen."
+            "diagnoses of Haenssle et al. 2020 needs other diagnoses to be chosen. Its plan: as in the publication the "
+            "model against the readers at level I is primary, and what readers gain at level II secondary; simplified "
+            "to specificity at the readers' sensitivity, with tests for other readers and other cases."
         ),
         False,
         _haenssle,
+        _haenssle_plan,
     ),
     Publication(
         "tschandl",
@@ -242,10 +295,13 @@ PUBLICATIONS = (
             "Random batches of 30 images, as many as a reader likes; one of seven diagnoses, before and after the "
             "model's probability of each class is shown. Simplified: the batches of the first publication and the "
             "advice of the second are put together; what is fixed in a batch is the number of malignant images (13 of "
-            "30, as three of seven diagnoses are), not of each diagnosis; there is no screening test."
+            "30, as three of seven diagnoses are), not of each diagnosis; there is no screening test. Its plan: the "
+            "share of right diagnoses with advice minus that without, by the paired t test over readers of the second "
+            "publication; simplified to one primary comparison."
         ),
         True,
         _tschandl,
+        _tschandl_plan,
     ),
     Publication(
         "jain",
@@ -255,10 +311,12 @@ PUBLICATIONS = (
             "Each reader reads each case once, with or without advice, the arms taking turns after every 50 cases; a "
             "case has up to six pictures and what is known of the patient; the answer is a ranked differential "
             "diagnosis, with referral or biopsy and confidence. Simplified: a first differential is committed before "
-            "advice is shown, where the publication showed it from the start; and malignant against not malignant "
-            "stands for agreement with a panel of dermatologists."
+            "advice is shown, where the publication showed it from the start; and the stored diagnosis stands for that "
+            "of a panel of dermatologists. Its plan: how often the diagnosis named first is right, with advice minus "
+            "without; simplified to one group of readers and to an analysis of variance with readers and cases random."
         ),
         True,
         _jain,
+        _jain_plan,
     ),
 )

@@ -15,11 +15,11 @@ from readerstudy.accounts.refusals import explained
 from readerstudy.images.models import ImageSet
 from readerstudy.studies import access, amendments, drafting, overview, protocol, wording
 from readerstudy.studies.builder_forms import ImportForm
+from readerstudy.studies.document import designs_of
 from readerstudy.studies.drafts import StageDraft, stages_of
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.forms import (
     NewStudyForm,
-    PlanForm,
     StartForm,
     StudyForm,
     TestForm,
@@ -27,6 +27,7 @@ from readerstudy.studies.forms import (
     initial_from_test,
 )
 from readerstudy.studies.models import AnalysisPlan, Arm, Study, Test
+from readerstudy.studies.plan_forms import PlanForm
 
 SECTION = {"section": "studies"}
 Models = Callable[[], Mapping[str, str]]  # SHA-256 and name of each registered model, given by the roof
@@ -60,7 +61,7 @@ def study(request: HttpRequest, pk: int, models: Models, advice: protocol.Advice
         "missing": _missing(loaded, models, advice) if loaded.state == Study.State.DRAFT else [],
         "has_advice": Arm.objects.filter(test__study=loaded).exclude(advice=Arm.Advice.NONE).exists(),
         "frozen": protocol.frozen(loaded),
-        "planned": wording.terms(planned) if (planned := protocol.plan_in_force(loaded)) else [],
+        "planned": wording.terms(planned, designs_of(loaded)) if (planned := protocol.plan_in_force(loaded)) else [],
         "changed": protocol.changed(loaded),
         "versions": amendments.history(loaded),
     }
@@ -93,7 +94,7 @@ def plan(request: HttpRequest, pk: int) -> HttpResponse:
     loaded = _draft(request, pk)
     form = PlanForm(request.POST or None, instance=protocol.plan_of(loaded) or AnalysisPlan(study=loaded))
     if form.is_valid():
-        drafting.save_plan(loaded, values=form.cleaned_data, actor=signed_in(request))
+        drafting.save_plan(loaded, values=form.values, actor=signed_in(request))
         return redirect("study", pk)
     return render(request, "studies/plan.html", {**SECTION, "study": loaded, "form": form})
 

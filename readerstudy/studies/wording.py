@@ -1,11 +1,14 @@
 """An analysis plan in words: for the study's page, its form, and the methods paragraph."""
 
-from django.utils.formats import get_format
+from collections.abc import Sequence
+
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from readerstudy.studies import plan
+from readerstudy.studies import contrast_wording, plan
+from readerstudy.studies.contrast_wording import number
+from readerstudy.studies.contrasts import Facts
 from readerstudy.studies.models import AnalysisPlan
 from readerstudy.studies.plan import Plan
 
@@ -31,26 +34,28 @@ ENDPOINTS = {
 }
 
 
-def number(value: float) -> str:
-    """As few digits as say it, with the decimal sign of the language: 0.05, 0, 0.831."""
-    return f"{value:.6g}".replace(".", get_format("DECIMAL_SEPARATOR"))
-
-
-def terms(planned: Plan) -> list[tuple[str, str]]:
-    """(what is planned, how) in the order of the form."""
-    rows = [
-        (_("Primary endpoint"), endpoint(planned)),
-        (_("Test"), f"{AnalysisPlan.Method(planned.method).label}; {alpha(planned)}"),
-        (_("To be shown"), hypothesis(planned)),
-    ]
+def terms(planned: Plan, tests: Sequence[Facts] = ()) -> list[tuple[str, str]]:
+    """(what is planned, how) in the order of the form. ``tests``: as the protocol holds them; they name conditions."""
+    rows = [(_("Primary endpoint"), endpoint(planned, tests))]
+    if planned.compares_model:
+        rows += [
+            (_("Test"), f"{AnalysisPlan.Method(planned.method).label}; {alpha(planned)}"),
+            (_("To be shown"), hypothesis(planned)),
+        ]
+        if further := contrasts(planned, plan.PRIMARY, tests):
+            rows.append((_("Primary as well, between conditions"), contrast_wording.listed(further)))
+    else:
+        rows.append((_("Significance level"), alpha(planned)))
     if planned.compares_readers:
         rows.append((_("The model's threshold"), threshold(planned)))
     rows.append((_("Several tests"), str(AnalysisPlan.Multiplicity(planned.multiplicity).label)))
-    if planned.compares_readers:
+    if planned.compares_readers or planned.contrasts:
         rows += [
             (_("Missing answers"), str(AnalysisPlan.Missing(planned.missing).label)),
             (_("The average reader"), str(AnalysisPlan.Average(planned.average).label)),
         ]
+    if named := contrasts(planned, plan.IS_SECONDARY, tests):
+        rows.append((_("Secondary, between conditions"), contrast_wording.listed(named)))
     rows.append((_("Secondary"), "; ".join(secondary(planned)) or _("nothing: everything else is exploratory")))
     if said := primary_amended(planned):
         rows.append((_("Amended"), said))
@@ -85,8 +90,20 @@ def primary_amended(planned: Plan) -> str:
     ) % {"n": came.amendment, "date": came.date}
 
 
-def endpoint(planned: Plan) -> str:
+def contrasts(planned: Plan, role: str, tests: Sequence[Facts] = ()) -> list[str]:
+    """The comparisons of this role between conditions, with the amendment that added a secondary one."""
+    named = []
+    for one in planned.contrasts_of(role):
+        came = planned.amendment_of(one.key) if role == plan.IS_SECONDARY else None
+        text = contrast_wording.contrast(one, tests)
+        named.append(f"{text} ({added(came.amendment, came.date)})" if came else text)
+    return named
+
+
+def endpoint(planned: Plan, tests: Sequence[Facts] = ()) -> str:
     """The primary endpoint, with the operating point that it is taken at."""
+    if not planned.compares_model:
+        return contrast_wording.listed(contrasts(planned, plan.PRIMARY, tests))
     text = str(ENDPOINTS[planned.endpoint])
     if planned.threshold_origin != plan.TEST_SET:
         return text
@@ -98,6 +115,8 @@ def endpoint(planned: Plan) -> str:
 def hypothesis(planned: Plan) -> str:
     """What counts as shown, on the scale of the endpoint."""
     values = {"margin": number(planned.margin), "reference": number(planned.reference or 0)}
+    if not planned.compares_model:
+        return contrast_wording.listed([contrast_wording.hypothesis(one) for one in planned.contrasts_of(plan.PRIMARY)])
     if not planned.compares_readers:
         if planned.hypothesis == plan.NON_INFERIORITY:
             return _("non-inferiority: an AUC above %(reference)s less the margin of %(margin)s") % values

@@ -5,7 +5,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from readerstudy.demo.simulation import SimulatedReader, decide, readers
+from readerstudy.demo.simulation import SimulatedReader, decide, follow, readers, trust
 
 
 def reader(skill: float, criterion: float) -> SimulatedReader:
@@ -34,3 +34,14 @@ def test_the_same_seed_gives_the_same_readers() -> None:
     assert readers(25, seed=1) == readers(25, seed=1)
     assert readers(25, seed=1) != readers(25, seed=2)
     assert readers(25, seed=1)[:22] == readers(22, seed=1)
+
+
+def test_who_is_contradicted_follows_the_surer_the_model_is() -> None:
+    chances = (np.arange(1000) + 0.5) / 1000
+    for probability, share in ((0.5, 0.0), (0.7, 0.24), (0.1, 0.48), (1.0, 0.6)):
+        before = probability <= 0.5
+        after = [follow(before, probability, trust=0.6, chance=chance) for chance in chances]
+        assert np.mean([one != before for one in after]) == pytest.approx(share)
+        assert follow(not before, probability, trust=0.6, chance=0.0) != before  # whom it confirms stays
+    drawn = trust(500, seed=1)
+    assert (drawn.min() >= 0, drawn.max() <= 1, round(float(drawn.mean()), 1)) == (True, True, 0.6)

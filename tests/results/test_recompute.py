@@ -261,3 +261,12 @@ def test_what_is_no_export(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 )  # fmt: skip
 def test_counts_are_exact_and_floats_nearly(one: Any, other: Any, same: bool) -> None:
     assert recompute.equal(one, other) is same
+
+
+def test_what_an_older_version_could_not_record_is_no_difference_where_there_is_none_of_it() -> None:
+    found = recompute.Comparison()
+    found.compare("primary", {"role": "x"}, {"role": "x", "contrasts": [], "roles": {}})
+    assert found.differences == []
+    found.compare("primary", {"role": "x"}, {"role": "x", "contrasts": [1]})
+    found.compare("primary", {"role": "x", "contrasts": []}, {"role": "x"})
+    assert len(found.differences) == 2

@@ -8,6 +8,7 @@ from readerstudy.studies import protocol, publications
 from readerstudy.studies.drafts import stages_of
 from readerstudy.studies.errors import StudiesError
 from readerstudy.studies.models import Arm, Question, Study, Test
+from readerstudy.studies.plan import Plan, Under
 from tests.builders import image_set
 
 MODEL = "ab" * 32
@@ -23,6 +24,12 @@ def study(administrator: User) -> Study:
 
 def add(study: Study, key: str, images: ImageSet, model: str = "") -> list[Test]:
     return publications.add_tests(key, study=study, image_set=images, model_sha256=model, actor=study.created_by)
+
+
+def plan_in_force(study: Study) -> Plan:
+    found = protocol.plan_in_force(study)
+    assert found is not None
+    return found
 
 
 def opened(study: Study) -> None:
@@ -76,6 +83,10 @@ def test_haenssle_shows_dermoscopy_first_and_then_what_is_known(study: Study) ->
     assert (second.modalities, second.shows_facts) == ((), True)
     for stage in (first, second):
         assert [question.kind for question in stage.questions] == [Question.Kind.DECISION, Question.Kind.CLASSES]
+    planned = plan_in_force(study)
+    assert (planned.endpoint, planned.threshold_origin) == ("specificity", "chosen on the test set")
+    gains = [(one.role, one.first, one.second, one.measure) for one in planned.contrasts]
+    assert gains == [("secondary", Under(1, 0, 1), Under(2, 0, 3), name) for name in ("sensitivity", "specificity")]
     opened(study)
     assert test.cases.count() == 6
     assert {case.images.count() for case in test.cases.all()} == {2}
@@ -101,6 +112,11 @@ def test_tschandl_reads_batches_of_30_of_a_fixed_mix_before_and_after_advice(stu
         assert [choice.is_positive for choice in question.choices] == [True] * 3 + [False] * 4
     arm = test.arms.get()
     assert (arm.advice, arm.model_sha256) == (Arm.Advice.CLASSES, MODEL)
+    (primary,) = plan_in_force(study).contrasts
+    assert (primary.role, primary.measure, primary.method) == (
+        "primary", "class accuracy", "obuchowski-rockette, cases fixed"
+    )  # fmt: skip
+    assert (primary.first, primary.second) == (Under(1, 1, 1), Under(2, 1, 2))
     opened(study)
 
 
@@ -114,6 +130,9 @@ def test_jain_alternates_after_50_cases(study: Study) -> None:
     first, second = stages_of(test)
     assert [question.kind for question in first.questions] == ["ranking"]
     assert [question.kind for question in second.questions] == ["ranking", "decision", "scale"]
+    (primary,) = plan_in_force(study).contrasts
+    assert (primary.role, primary.measure) == ("primary", "top-1")
+    assert (primary.first, primary.second) == (Under(2, 1, 2), Under(2, 2, 2))
     opened(study)
     assert test.cases.count() == 54
 

@@ -7,6 +7,7 @@ other readers read under each, McNemar's test and Bonett and Price's interval fo
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy import stats as distributions
@@ -190,16 +191,25 @@ def _by_ustatistics(measure: str, truth: Ints, before: Floats, after: Floats, wh
     metric = measure if measure in (SENSITIVITY, SPECIFICITY, AUC) else AUC
     ratings = np.stack([after, before])
     if measure not in (SENSITIVITY, SPECIFICITY, AUC):
-        # a share as an AUC against as many cases that lie half way, as iMRMC's roc2binary has it
-        read = ~np.isnan(ratings).all(axis=2, keepdims=True)
-        half = np.where(np.broadcast_to(read, ratings.shape), 0.5, np.nan)
-        truth, ratings = np.repeat([1, 0], before.shape[1]), np.concatenate([ratings, half], axis=2)
+        truth, after, before = half_way(after, before)
+        ratings = np.stack([after, before])
     found = mrmc_ustat(truth, ratings, metric=metric, modalities=(AFTER, BEFORE))
     pooled, (mean_after, mean_before) = found.differences[0], found.means
     one, other, change = (_plain(measure, each.estimate) for each in (mean_before, mean_after, pooled))
     note = _said(measure, why, found.note, pooled.estimate.note)
     test = pooled.test
     return Difference(measure, one, other, change, test.statistic, pooled.df, test.p, found.n_readers, (), note)
+
+
+def half_way(*right: Floats) -> tuple[Any, ...]:
+    """Shares of right answers (readers, cases) as AUCs against as many cases that lie half way, as iMRMC's roc2binary
+    has it: their truth, and each with these cases."""
+    found: list[Floats] = []
+    for one in right:
+        read = ~np.isnan(one).all(axis=1, keepdims=True)
+        half = np.where(np.broadcast_to(read, one.shape), 0.5, np.nan)
+        found.append(np.concatenate([one, half], axis=1))
+    return np.repeat([1, 0], right[0].shape[1]), *found
 
 
 def compare_per_class(

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -35,6 +35,7 @@ from readerstudy.results.conditions.threads import (
     pairs,
     threads,
 )
+from readerstudy.results.primary.roles import role_of_contrast
 from readerstudy.results.stats import (
     AverageReader,
     Estimate,
@@ -46,6 +47,8 @@ from readerstudy.results.stats import (
     proportions,
 )
 from readerstudy.results.supplement.confusions import reader_confusion
+from readerstudy.studies import plan as planned
+from readerstudy.studies.plan import Contrast, Plan
 
 ADVICE_RIGHT, ADVICE_WRONG = "decision, right advice", "decision, wrong advice"  # by the side that it named
 COMPLETE, PARTIAL, NONE = "complete", "partial", "none"
@@ -92,7 +95,8 @@ class Comparison:
 
     ``paired``: only cells (reader and case) answered under both count. ``codes`` of the readers who enter, ``n_cells``
     answers under the second condition. ``switches`` by each aspect, where paired; ``reliance``: the same by side, once
-    where the advice named the right side and once where it named the wrong one, where it named any.
+    where the advice named the right side and once where it named the wrong one, where it named any. ``roles``: of each
+    measure that the plan names for these conditions, what it is there: its decision is that of the planned analysis.
     """
 
     number: int
@@ -105,6 +109,7 @@ class Comparison:
     differences: tuple[Difference, ...]
     switches: tuple[Switches, ...]
     reliance: tuple[Switches, ...]
+    roles: dict[str, str] = field(default_factory=dict)
 
     def difference(self, measure: str) -> Difference | None:
         return next((one for one in self.differences if one.measure == measure), None)
@@ -136,8 +141,9 @@ class Conditions:
                 yield thread, comparison
 
 
-def conditions_of(test: TestTable, role: str) -> Conditions | None:
-    """None for a test of one stage and one arm, or without two conditions under which the same was asked."""
+def conditions_of(test: TestTable, role: str, plan: Plan | None = None) -> Conditions | None:
+    """None for a test of one stage and one arm, or without two conditions under which the same was asked. ``plan``
+    names the comparisons that have another role."""
     if test.conditions is None:
         return None
     said = Said(test, test.conditions)
@@ -148,10 +154,34 @@ def conditions_of(test: TestTable, role: str) -> Conditions | None:
             found.append(result)
     if not found:
         return None
+    found = [_with_roles(test, one, plan) for one in found]
     told_apart = any(one.condition.turned for thread in found for one in thread.conditions)
     named = any(thread.kind == RANKING for thread in found)
     notes = (WHO_ENTERS, NOT_CORRECTED, *([TURNED] if told_apart else []), *([RULE] if named else []))
     return Conditions(role, tuple(found), notes)
+
+
+def _with_roles(test: TestTable, found: ThreadResult, plan: Plan | None) -> ThreadResult:
+    """With what the plan says of each comparison."""
+    asked = [one for one in (plan.contrasts if plan is not None else ()) if one.test == test.position]
+    if plan is None or not asked:
+        return found
+    comparisons = []
+    for comparison in found.comparisons:
+        pair = [found.conditions[index].condition for index in (comparison.first, comparison.second)]
+        roles = {one.measure: role_of_contrast(plan, one) for one in asked if _is_named(one, found.questions, pair)}
+        comparisons.append(replace(comparison, roles=roles))
+    return replace(found, comparisons=tuple(comparisons))
+
+
+def _is_named(asked: Contrast, questions: tuple[int, ...], pair: list[Condition]) -> bool:
+    places = [(asked.first.stage, asked.first.arm), (asked.second.stage, asked.second.arm)]
+    turned = {planned.ALL_ADVICE: None, planned.AS_GIVEN: False, planned.TURNED: True}.get(asked.advice)
+    return (
+        {asked.first.question, asked.second.question} <= set(questions)
+        and places == [(one.stage, one.arm) for one in pair]
+        and turned == pair[1].turned
+    )
 
 
 def _thread(said: Said, thread: Thread, number: int) -> ThreadResult:

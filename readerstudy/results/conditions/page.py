@@ -44,7 +44,7 @@ class Panel:
     comparison: Comparison
     title: str
     plates: tuple[Plate, ...]
-    rows: tuple[tuple[str, Any], ...]  # measure in words, its difference
+    rows: tuple[tuple[str, Any, str], ...]  # measure in words, its difference, its role where the plan names it
     switches: tuple[tuple[str, Switches], ...]  # what makes an answer right, in words
 
 
@@ -86,7 +86,10 @@ def _panel(thread: ThreadResult, comparison: Comparison, role: str, convention: 
     return Panel(
         comparison, words.title(thread, comparison),
         tuple(_plates(thread, comparison, role, convention)),
-        tuple((words.measure(one.measure), one) for one in comparison.differences),
+        tuple(
+            (words.measure(one.measure), one, comparison.roles.get(one.measure, ""))
+            for one in comparison.differences
+        ),
         tuple((words.aspect(one.aspect), one) for one in (*comparison.switches, *comparison.reliance)),
     )  # fmt: skip
 

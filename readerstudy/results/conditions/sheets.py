@@ -15,7 +15,7 @@ from readerstudy.results.sheets.sheet import Cell, Row, Sheet
 from readerstudy.results.stats import Estimate
 
 WHOLE = "all readers"
-_ROLE = ("role", "what the number is in the study's plan: secondary or exploratory")
+_ROLE = ("role", "what it is in the study's plan: exploratory, secondary or, decided on elsewhere, primary endpoint")
 _CONDITION = (
     ("questions", "numbers of the questions compared, stage by stage"), ("condition", "under what it was answered"),
 )  # fmt: skip
@@ -126,7 +126,8 @@ def differences(test: TestResult) -> Sheet:
         for thread, comparison in test.conditions.comparisons():
             head = _head(thread, comparison)
             for one in comparison.differences:
-                rows += [(*head, one.measure, *cells, test.conditions.role) for cells in _of_measure(one)]
+                role = comparison.roles.get(one.measure, test.conditions.role)
+                rows += [(*head, one.measure, *cells, role) for cells in _of_measure(one)]
     return Sheet("differences", columns, tuple(rows))
 
 

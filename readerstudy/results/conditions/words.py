@@ -22,6 +22,7 @@ from readerstudy.results.conditions.numbers import (
 )
 from readerstudy.results.conditions.threads import OTHER_WORDS, Condition
 from readerstudy.results.primary.roles import NAMED
+from readerstudy.studies.contrast_wording import MEASURES as PLANNED_MEASURES
 
 CHANGE, DIFFERENCES = "change", "differences"  # figures
 MEASURES: dict[str, str | Promise] = {
@@ -113,7 +114,18 @@ def caption(figure: str, thread: ThreadResult, comparison: Comparison, role: str
     shown = [one for one in comparison.differences if figure != CHANGE or one.measure in _PLANE]
     sentences += [_difference(one) for one in shown]
     fragile = dict.fromkeys(f"{one.note[0].upper()}{one.note[1:]}." for one in shown if one.note)
-    return " ".join([*sentences, *fragile, _("Secondary.") if role == NAMED else _("Exploratory.")])
+    return " ".join([*sentences, *fragile, *_role(comparison, role)])
+
+
+def _role(comparison: Comparison, role: str) -> list[str]:
+    """What the plan says of these conditions."""
+    if not comparison.roles:
+        return [_("Secondary.") if role == NAMED else _("Exploratory.")]
+    named = ", ".join(str(PLANNED_MEASURES.get(name, name)) for name in comparison.roles)
+    return [
+        _("Planned, and decided on the results page: %(measures)s.") % {"measures": named},
+        _("All else is secondary.") if role == NAMED else _("All else is exploratory."),
+    ]
 
 
 _PLANE = (comparing.SENSITIVITY, comparing.SPECIFICITY)

@@ -19,7 +19,7 @@ from readerstudy.results.tables import study_tables
 from readerstudy.studies import presets, wording
 from readerstudy.studies.access import study_for
 from readerstudy.studies.models import AnalysisPlan, Study, Test
-from readerstudy.studies.plan import Plan
+from readerstudy.studies.plan import PRIMARY, Plan
 from readerstudy.studies.protocol import plan_in_force
 
 
@@ -34,10 +34,11 @@ def study_power(request: HttpRequest, pk: int) -> HttpResponse:
     form = PowerForm(asked, pilots=_pilots(signed_in(request)))
     pilot, found = None, None
     if plan.compares_readers and form.is_valid():
-        pilot, found = _computed(form, plan, max(study.tests.count(), 1))
+        pilot, found = _computed(form, plan, max(study.tests.count(), 1) + len(plan.contrasts_of(PRIMARY)))
     context: dict[str, Any] = {
         "study": study, "form": form, "pilot": pilot, "sizes": found, "plan_written": written is not None,
-        "compares_readers": plan.compares_readers, "endpoint": wording.endpoint(plan),
+        "compares_readers": plan.compares_readers, "between_conditions": not plan.compares_model,
+        "endpoint": wording.endpoint(plan),
         "hypothesis": wording.hypothesis(plan), "rests_on": _rests_on(plan), "matched": plan.threshold is None,
         "heading": _heading(found) if found else "", "section": "studies",
     }  # fmt: skip

@@ -1,6 +1,6 @@
 """What makes the primary result fragile, in sentences that are printed with it, each once."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -8,7 +8,7 @@ import numpy as np
 from readerstudy.results.arrays import ModelTable
 from readerstudy.results.stats.arrays import FEW_CASES, FEW_DISCORDANT, FEW_READERS
 from readerstudy.studies import plan as planned
-from readerstudy.studies.plan import Plan
+from readerstudy.studies.plan import Contrast, Plan
 
 MISSING_RULES = {
     planned.COMPLETE_READERS: "only readers who answered every case enter",
@@ -17,9 +17,25 @@ MISSING_RULES = {
 }
 
 
-class _Sized(Protocol):
+class ContrastNumbers(Protocol):
+    """What is looked at of a comparison of two conditions: `contrasts.ContrastResult`."""
+
+    @property
+    def asked(self) -> Contrast: ...
     @property
     def n_readers(self) -> int: ...
+    @property
+    def n_left_out(self) -> int: ...
+    @property
+    def n_missing(self) -> int: ...
+    @property
+    def n_positive(self) -> int: ...
+    @property
+    def n_negative(self) -> int: ...
+    @property
+    def n_discordant(self) -> int: ...
+    @property
+    def paired(self) -> bool: ...
 
 
 def of_model(model: ModelTable | None) -> list[str]:
@@ -83,11 +99,45 @@ def of_plan(plan: Plan, discordant: Sequence[int]) -> list[str]:
     return notes
 
 
-def of_family(plan: Plan, tests: Sequence[_Sized]) -> tuple[str, ...]:
-    """Several tests without a correction."""
-    if plan.multiplicity == planned.NO_CORRECTION and len(tests) > 1:
-        return (
-            f"{len(tests)} tests at alpha {plan.alpha:g} each, not corrected: the chance that at least one succeeds "
-            "without a difference is larger than alpha.",
+def of_contrast(plan: Plan, found: ContrastNumbers, sides: Sequence[int], *, same_readers: bool) -> Iterator[str]:
+    """Of a comparison of two conditions that rests on the cases of these ``sides`` (1 positive; empty: on all)."""
+    for side, n, word in ((1, found.n_positive, "positive "), (0, found.n_negative, "negative ")):
+        if side in sides and n < FEW_CASES:
+            yield f"Fewer than {FEW_CASES} {word}cases ({n}): the result is fragile."
+    if not sides and (n := found.n_positive + found.n_negative) < FEW_CASES:
+        yield f"Fewer than {FEW_CASES} cases ({n}): the result is fragile."
+    if found.asked.method == planned.OR_READERS_FIXED:
+        yield "These readers only: no inference to other readers."
+    elif found.n_readers < FEW_READERS:
+        yield f"Fewer than {FEW_READERS} readers ({found.n_readers}): no sound inference to other readers."
+    if found.asked.method == planned.OR_CASES_FIXED:
+        yield "These cases only: no inference to other cases."
+    if found.n_missing:
+        answers = f"{found.n_missing} answer{'s' if found.n_missing != 1 else ''} of readers who have begun"
+        rule = "only readers who answered every case enter"
+        if plan.missing == planned.AVAILABLE:
+            rule = "each reader counts with the cases that he or she answered"
+        yield f"{answers} {'are' if found.n_missing != 1 else 'is'} missing; the rule: {rule}."
+    if n := found.n_left_out:
+        yield (
+            f"{n} of the readers asked {'do' if n != 1 else 'does'} not enter: not begun, left out by the rule for "
+            "missing answers, or not among those whom the plan averages."
         )
-    return ()
+    if 0 <= found.n_discordant < FEW_DISCORDANT and found.n_readers:
+        yield f"Fewer than {FEW_DISCORDANT} answers differ between the conditions ({found.n_discordant}): fragile."
+    if found.n_readers and not same_readers:
+        yield "Other readers under each condition: the readers' differences are part of the difference."
+    elif found.n_readers and not found.paired:
+        yield "The readers answered other cases under each condition: the cases' are part of the difference."
+
+
+def of_family(plan: Plan, *families: int) -> tuple[str, ...]:
+    """Several tests without a correction: how many are primary, and how many secondary."""
+    if plan.multiplicity != planned.NO_CORRECTION:
+        return ()
+    return tuple(
+        f"{n} tests at alpha {plan.alpha:g} each, not corrected: the chance that at least one succeeds "
+        "without a difference is larger than alpha."
+        for n in families
+        if n > 1
+    )

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from readerstudy.results.arrays import Floats, Ints, TestTable
+from readerstudy.results.primary.contrasts import ContrastResult, planned_contrasts
+from readerstudy.results.primary.entering import eligible
 from readerstudy.results.primary.guardrails import of_family, of_model, of_plan, of_readers, of_sizes
 from readerstudy.results.primary.roles import role_of_primary
 from readerstudy.results.stats import (
@@ -26,7 +28,6 @@ from readerstudy.studies.plan import Plan
 
 SHOWN, NOT_SHOWN, REVERSED, UNDEFINED = "shown", "not shown", "reversed", "undefined"
 METRICS = {planned.SENSITIVITY: "sensitivity", planned.SPECIFICITY: "specificity", planned.BALANCED: "auc"}
-CERTIFIED = "board-certified"  # as tables.attributes writes it
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +66,25 @@ class PlannedTest:
 
 @dataclass(frozen=True, slots=True)
 class PrimaryAnalysis:
-    """The plan and the primary endpoint in each test. ``overall`` is the decision over all tests where the plan asks
-    for every one of them, else empty; ``guardrails`` are those of the study."""
+    """The plan, the primary endpoint in each test (none where it is not of the model), and the comparisons of two
+    conditions that the plan names, primary and secondary. ``overall`` is the decision over all that is primary where
+    the plan asks for every one of them, else empty; ``guardrails`` are those of the study."""
 
     role: str
     plan: Plan
     tests: tuple[PlannedTest, ...]
     overall: str
     guardrails: tuple[str, ...]
+    contrasts: tuple[ContrastResult, ...] = ()
+
+    def contrasts_of(self, role: str) -> tuple[ContrastResult, ...]:
+        """Those that are PRIMARY or IS_SECONDARY in the plan."""
+        return tuple(one for one in self.contrasts if one.asked.role == role)
+
+    @property
+    def n_primary(self) -> int:
+        """How many tests the correction is over."""
+        return len(self.tests) + len(self.contrasts_of(planned.PRIMARY))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +103,27 @@ def primary_analysis(plan: Plan | None, tests: Sequence[TestTable]) -> PrimaryAn
     """The plan's analysis over all tests of a study, in their order; None where the protocol has no plan."""
     if plan is None:
         return None
-    single = [_planned_test(plan, table) for table in tests]
-    adjusted = corrected([test.p for test in single], plan.multiplicity)
-    decided = tuple(
-        replace(test, adjusted_p=p, decision=_decision(plan, test, p)) for test, p in zip(single, adjusted, strict=True)
-    )
+    of_model = [_planned_test(plan, table) for table in tests] if plan.compares_model else []
+    found = planned_contrasts(plan, tests, UNDEFINED)
+    primary = _decided(plan, [*of_model, *(one for one in found if one.asked.role == planned.PRIMARY)])
+    secondary = _decided(plan, [one for one in found if one.asked.role != planned.PRIMARY])
     overall = ""
-    if plan.multiplicity == planned.ALL_TESTS and decided:
-        overall = SHOWN if all(test.decision == SHOWN for test in decided) else NOT_SHOWN
-    return PrimaryAnalysis(role_of_primary(plan), plan, decided, overall, of_family(plan, decided))
+    if plan.multiplicity == planned.ALL_TESTS and primary:
+        overall = SHOWN if all(one.decision == SHOWN for one in primary) else NOT_SHOWN
+    return PrimaryAnalysis(
+        role_of_primary(plan), plan, tuple(one for one in primary if isinstance(one, PlannedTest)), overall,
+        of_family(plan, len(primary), len(secondary)),
+        tuple(one for one in (*primary, *secondary) if isinstance(one, ContrastResult)),
+    )  # fmt: skip
+
+
+def _decided(plan: Plan, family: Sequence[PlannedTest | ContrastResult]) -> list[PlannedTest | ContrastResult]:
+    """Those that the plan's correction is over, each with its p value after it and the decision."""
+    adjusted = corrected([one.p for one in family], plan.multiplicity)
+    return [
+        replace(one, adjusted_p=p, decision=_decision(plan.alpha, one, p))
+        for one, p in zip(family, adjusted, strict=True)
+    ]
 
 
 def corrected(p: Sequence[float], rule: str) -> list[float]:
@@ -116,15 +140,15 @@ def corrected(p: Sequence[float], rule: str) -> list[float]:
     return np.where(np.isnan(values), np.nan, counted).tolist()
 
 
-def _decision(plan: Plan, test: PlannedTest, p: float) -> str:
+def _decision(alpha: float, test: PlannedTest | ContrastResult, p: float) -> str:
     if math.isnan(p):
         return UNDEFINED
-    if not p < plan.alpha:
+    if not p < alpha:
         return NOT_SHOWN
-    if test.difference.value > plan.bound:
+    if test.difference.value > test.bound:
         return SHOWN
     # Below a margin of superiority is not yet worse; below 0, or below a margin of non-inferiority, is.
-    return REVERSED if plan.bound <= 0 else NOT_SHOWN
+    return REVERSED if test.bound <= 0 else NOT_SHOWN
 
 
 def _planned_test(plan: Plan, table: TestTable) -> PlannedTest:
@@ -186,12 +210,8 @@ def _entering(plan: Plan, table: TestTable) -> tuple[Floats, int, int]:
     if not table.questions or not plan.compares_readers:
         return np.empty((0, table.cases.n)), 0, 0
     said, assigned = table.questions[0].decisions, np.isfinite(table.positions)
-    eligible = np.ones(len(table.readers), dtype=bool)
-    if plan.average == planned.CERTIFIED_READERS:
-        if table.attributes is None:
-            raise ValueError("the plan averages board-certified readers: the readers' attributes were not read")
-        eligible = np.array([label == CERTIFIED for label in table.attributes.certification], dtype=bool)
-    said, assigned = said[eligible], assigned[eligible]
+    among = eligible(plan, table)
+    said, assigned = said[among], assigned[among]
     answered = ~np.isnan(said)
     begun = np.asarray(answered.any(axis=1))
     gaps = assigned & ~answered & begun[:, np.newaxis]

@@ -1,6 +1,7 @@
 """What a number is in its study: the primary endpoint, a secondary one named in the plan, or exploratory."""
 
-from readerstudy.studies.plan import PRIMARY_ANALYSIS, SECONDARY, Amended, Plan
+from readerstudy.studies.plan import PRIMARY as PRIMARY_CONTRAST
+from readerstudy.studies.plan import PRIMARY_ANALYSIS, SECONDARY, Amended, Contrast, Plan
 
 PRIMARY, NAMED, EXPLORATORY = "primary endpoint", "secondary", "exploratory"
 OTHER_QUESTIONS = "other questions"
@@ -27,6 +28,13 @@ def _role(plan: Plan | None, name: str) -> str:
 def role_of_primary(plan: Plan) -> str:
     """That of the primary analysis, which an amendment may have changed."""
     return _since(PRIMARY, "changed", plan.amendment_of(PRIMARY_ANALYSIS))
+
+
+def role_of_contrast(plan: Plan, contrast: Contrast) -> str:
+    """That of a comparison of two conditions which the plan names; an amendment may have added a secondary one."""
+    if contrast.role == PRIMARY_CONTRAST:
+        return role_of_primary(plan)
+    return _since(NAMED, "added", plan.amendment_of(contrast.key))
 
 
 def _since(role: str, how: str, came: Amended | None) -> str:

@@ -14,7 +14,7 @@ from django.urls import reverse
 
 from readerstudy.accounts.models import User
 from readerstudy.results.export import files_of
-from readerstudy.results.primary import words
+from readerstudy.results.primary import contrast_words, words
 from readerstudy.results.primary.numbers import PrimaryAnalysis, primary_analysis
 from readerstudy.results.primary.roles import NO_RESULT
 from readerstudy.results.supplement.words import TITLES
@@ -254,7 +254,7 @@ def test_a_decision_in_words(values: dict[str, Any], n_right: int, sentence: str
     primary = analysed(values, n_right)
     (test,) = primary.tests
     assert sentence in words.verdict(primary, test)
-    assert words.decision(primary.plan, test.decision) == word
+    assert contrast_words.decision(primary.plan, test.decision) == word
     assert "95% confidence interval" in words.verdict(primary, test)
     assert "adjusted" not in words.verdict(primary, test)
 

@@ -6,6 +6,7 @@ from readerstudy.results.analysis import TestResult
 from readerstudy.results.arrays import TestTable
 from readerstudy.results.checklists.facts.known import EXPORT, Known, counted, each
 from readerstudy.results.methods import amendment_sentences
+from readerstudy.results.methods_design import shows_advice
 from readerstudy.results.primary.words import planned_sentences
 
 
@@ -22,7 +23,7 @@ def consent(known: Known) -> str:
 
 
 def plan(known: Known) -> str:
-    return " ".join(planned_sentences(known.plan)) if known.plan else ""
+    return " ".join(planned_sentences(known.plan, known.protocol["tests"])) if known.plan else ""
 
 
 def eligibility(known: Known) -> str:
@@ -146,10 +147,13 @@ def sides(known: Known) -> str:
 
 
 def blinding_readers(known: Known) -> str:
-    return (
-        "Readers saw neither diagnosis nor the model's output nor each other's answers; file names, order and numbers "
-        "of the cases tell nothing. The model had pixels only."
-    )
+    saw = "Readers saw neither diagnosis nor the model's output nor each other's answers"
+    if shows_advice(known.protocol["tests"]):
+        saw = (
+            "Readers saw neither diagnosis nor each other's answers, and of the model's output only the advice that "
+            "the methods paragraph describes, after their answers without it were stored"
+        )
+    return f"{saw}; file names, order and numbers of the cases tell nothing. The model had pixels only."
 
 
 def blinding_reference(known: Known) -> str:
