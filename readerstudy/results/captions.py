@@ -57,7 +57,8 @@ def interval(estimate: Estimate, digits: int = 3) -> str:
     """Its confidence limits, or a dash."""
     if not estimate.has_interval:
         return UNDEFINED
-    return _written(f"{estimate.low:.{digits}f}–{estimate.high:.{digits}f}")
+    low, high = (_written(f"{limit:.{digits}f}") for limit in (estimate.low, estimate.high))
+    return _("%(low)s to %(high)s") % {"low": low, "high": high}
 
 
 def estimate(value: Estimate, digits: int = 3) -> str:
@@ -79,7 +80,7 @@ def caption(test: TestResult, question: QuestionResult, origin: Provenance) -> s
         sentences += _model(test.model, origin.model.name)
     if question.n_compared:
         sentences.append(
-            _("%(below)d of %(n)d readers' points lie below the model's curve.")
+            _("Points below the model's curve: %(below)d of %(n)d.")
             % {"below": question.n_below, "n": question.n_compared}
         )
     if test.notice:
@@ -198,6 +199,6 @@ def alternative_text(test: TestResult, question: QuestionResult) -> str:
         sentences.append(_("No reader has answered every case yet."))
     if question.n_compared:
         sentences.append(
-            _("%(below)d of %(n)d readers lie below the curve.") % {"below": question.n_below, "n": question.n_compared}
+            _("Readers below the curve: %(below)d of %(n)d.") % {"below": question.n_below, "n": question.n_compared}
         )
     return " ".join(sentences)

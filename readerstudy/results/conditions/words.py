@@ -102,7 +102,7 @@ def caption(figure: str, thread: ThreadResult, comparison: Comparison, role: str
     """What the figure shows, n and method, in sentences, and what it is in the study's plan."""
     first, second = both_names(thread, comparison)
     told = {"first": first, "second": second, "text": thread.text}
-    sentences = [_("Question: “%(text)s”. First: %(first)s; second: %(second)s.") % told, _who(comparison)]
+    sentences = [_("Question: “%(text)s”; first: %(first)s; second: %(second)s.") % told, _who(comparison)]
     if figure == CHANGE:
         sentences += _change(comparison)
     else:
@@ -128,10 +128,10 @@ def alternative_text(figure: str, thread: ThreadResult, comparison: Comparison, 
 def _who(comparison: Comparison) -> str:
     told = {"n": len(comparison.codes), "answers": comparison.n_cells}
     if comparison.paired:
-        return _("%(n)d readers answered the same cases both times (%(answers)d answers each time).") % told
+        return _("Readers who answered the same cases both times: %(n)d (%(answers)d answers each time).") % told
     if comparison.differences and comparison.differences[0].readers:
-        return _("%(n)d readers answered other cases under each condition.") % told
-    return _("%(n)d readers; others under each condition.") % told
+        return _("Readers who answered other cases under each condition: %(n)d.") % told
+    return _("Readers, others under each condition: %(n)d in all.") % told
 
 
 def _change(comparison: Comparison) -> list[str]:
@@ -158,7 +158,7 @@ def _difference(found: Difference) -> str:
     if not found.difference.is_defined:
         return _("%(measure)s: undefined.") % told
     return (
-        _("%(measure)s %(first)s and %(second)s, difference %(difference)s, %(p)s (%(n)d readers; %(method)s).") % told
+        _("%(measure)s %(first)s and %(second)s, difference %(difference)s, %(p)s (readers: %(n)d; %(method)s).") % told
     )
 
 

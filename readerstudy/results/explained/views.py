@@ -18,8 +18,7 @@ from readerstudy.results.errors import ResultsError
 from readerstudy.results.explained import page
 from readerstudy.results.explained.numbers import MOST_MAPS, Embedding
 from readerstudy.results.explained.words import Named
-from readerstudy.results.rendering import MEDIA_TYPES, figure_file, unavailable
-from readerstudy.results.responding import file_response
+from readerstudy.results.plates import plate_file, saving
 from readerstudy.results.tables.cases import case_table
 from readerstudy.results.tables.explained import maps_of
 from readerstudy.scoring.errors import ScoringError
@@ -55,9 +54,7 @@ def explained_page(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
         "query": f"model={model_version.pk}",
         "image_set": row.image_set_id,
         "interim": row.study.unblinded_at is None,
-        "formats": list(MEDIA_TYPES),
-        "cannot_draw": unavailable(),
-        "browser_draws": ("png", "svg"),
+        **saving(),
     }
     return render(request, "results/explained.html", context)
 
@@ -85,13 +82,8 @@ def explained_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, f
     if model_version is None:
         raise Http404
     laid = layout_of(row, model_version, by=signed_in(request)) if figure == "layout" else None
-    for plate in page.plates(_explained(row, model_version, laid), MOST_MAPS):
-        if plate.name == figure:
-            content = figure_file(plate.figure, fmt, title=plate.title, text=plate.caption)
-            shown = "inline" in request.GET and fmt != "html"
-            name = f"study-{pk}-test-{row.position}-{figure}.{fmt}"
-            return file_response(content, MEDIA_TYPES[fmt], name, shown=shown)
-    raise Http404
+    plates = page.plates(_explained(row, model_version, laid), MOST_MAPS)
+    return plate_file(request, plates, figure, fmt, saved_as=f"study-{pk}-test-{row.position}")
 
 
 @researcher_required

@@ -12,6 +12,8 @@ from readerstudy.results.figures import FONT_SIZE, LEFT, WIDTH
 from readerstudy.results.supplement.figures.frame import layout, shade
 from readerstudy.results.supplement.numbers import Supplement
 
+MOST_NAMED = 28  # readers whose codes fit below one another
+
 
 def agreement_map(test: TestResult, question: QuestionResult, numbers: Supplement) -> go.Figure | None:
     """Cohen's kappa of each pair of readers."""
@@ -50,8 +52,9 @@ def agreement_map(test: TestResult, question: QuestionResult, numbers: Supplemen
     layout(figure, rows=0, plot=WIDTH - LEFT - 60, right=60)
     figure.update_layout(meta={"shape": "square"})
     size = FONT_SIZE if len(codes) <= 12 else 9
+    named = range(0, len(codes), -(-len(codes) // MOST_NAMED))
     ticks = {
-        "tickmode": "array", "tickvals": list(range(len(codes))), "ticktext": codes, "tickfont": {"size": size},
+        "tickmode": "array", "tickvals": list(named), "ticktext": [codes[i] for i in named], "tickfont": {"size": size},
     }  # fmt: skip
     edge = len(codes) - 0.5
     figure.update_xaxes(tickangle=-90, constrain="domain", range=[-0.5, edge], **ticks)

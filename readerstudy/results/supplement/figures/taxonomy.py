@@ -16,7 +16,7 @@ from readerstudy.results.supplement.summation import NodeShare, Summation
 ROW = 18  # px
 INDENT = 0.032  # of the width, for a level of the taxonomy
 BARS = (0.72, 0.88)  # from left to right, of the width: a probability of 0 to 1
-MOST_LETTERS = 33  # of a root's name; what fits where the figure is narrow, too
+MOST_LETTERS = 36  # of a root's name; what fits where the figure is narrow, too
 
 
 def taxonomy_tree(test: TestResult, question: QuestionResult, numbers: Supplement) -> go.Figure | None:
@@ -97,7 +97,7 @@ def _row(node: NodeShare, row: int) -> list[dict[str, Any]]:
     sign = {"positive": " (+)", "negative": " (−)"}.get(node.side, "")
     return [
         _text(html.escape(short, quote=False) + sign, _x(node) + 0.025, row, "left"),
-        _text(number(node.probability), 0.995, row, "right"),
+        _text(number(node.probability), 0.985, row, "right"),
     ]
 
 
