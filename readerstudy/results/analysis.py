@@ -239,7 +239,10 @@ def _difference(sample: RocCurve | None, full: RocCurve | None, problem: str) ->
     if not (sample.auc.is_defined and full.auc.is_defined):
         return Estimate.undefined(sample.auc.note or full.auc.note, method=method, n=n)
     note = "the cases read are a part of the full set: no interval and no test"
-    return Estimate(sample.auc.value - full.auc.value, math.nan, math.nan, method=method, n=n, note=note)
+    value = sample.auc.value - full.auc.value
+    if abs(value) < ON_ROUNDING:  # every image was read: what is left of the sums is no difference
+        value = 0.0
+    return Estimate(value, math.nan, math.nan, method=method, n=n, note=note)
 
 
 def _notes(

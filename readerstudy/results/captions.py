@@ -68,6 +68,14 @@ def estimate(value: Estimate, digits: int = 3) -> str:
     return f"{number(value.value, digits)} ({interval(value, digits)})"
 
 
+def p_value(value: float) -> str:
+    """`p = 0.012`, `p <0.001`, or that there is none."""
+    if math.isnan(value):
+        return _("no p value")
+    text = number(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 def caption(test: TestResult, question: QuestionResult, origin: Provenance) -> str:
     """The figure's caption: what is shown, n, method; in sentences."""
     sentences = [_cases(test), _question(question), _readers(question)]

@@ -42,7 +42,7 @@ from readerstudy.results.figures import (
 from readerstudy.results.stats import Estimate
 from readerstudy.results.supplement.figures.frame import GREEN, layout, reach
 
-LETTERS = 52  # of a line of the key
+LETTERS = 38  # of a line of the key
 SHORTEST = 0.03  # of an arrow: a shorter one would have no shaft
 TEXT = (0.09, 0.045)  # what a code takes of the axes
 MOST_NAMED = 12  # readers whose codes can stand beside their points

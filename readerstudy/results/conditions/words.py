@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from readerstudy.images.models import Modality
-from readerstudy.results.captions import estimate, number
+from readerstudy.results.captions import estimate, number, p_value
 from readerstudy.results.conditions import comparing
 from readerstudy.results.conditions.agreeing import RULE
 from readerstudy.results.conditions.comparing import Difference
@@ -152,7 +152,7 @@ def _method_of_readers(comparison: Comparison) -> str:
 def _difference(found: Difference) -> str:
     told = {
         "measure": measure(found.measure), "first": number(found.first.value), "second": number(found.second.value),
-        "difference": estimate(found.difference), "p": _p(found.p), "n": found.n_readers,
+        "difference": estimate(found.difference), "p": p_value(found.p), "n": found.n_readers,
         "method": found.difference.method,
     }  # fmt: skip
     if not found.difference.is_defined:
@@ -160,11 +160,6 @@ def _difference(found: Difference) -> str:
     return (
         _("%(measure)s %(first)s and %(second)s, difference %(difference)s, %(p)s (readers: %(n)d; %(method)s).") % told
     )
-
-
-def _p(value: float) -> str:
-    text = number(value)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def methods(found: Conditions) -> str:

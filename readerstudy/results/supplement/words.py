@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from readerstudy.images.truth import name_of
 from readerstudy.results.analysis import TestResult
-from readerstudy.results.captions import capitalised, estimate, number
+from readerstudy.results.captions import capitalised, estimate, number, p_value
 from readerstudy.results.captions import role as role_in_words
 from readerstudy.results.primary.roles import role_of_figure
 from readerstudy.results.stats import MatchedPoint, StandaloneTest
@@ -108,12 +108,17 @@ def _forest(test: TestResult, numbers: Supplement) -> list[str]:
             "value": estimate(matched.average.sensitivity_difference),
             "method": matched.average.sensitivity_difference.method,
         },
-        _("Squares: model minus average at one threshold (%(threshold)s), %(value)s with readers and cases random (p = %(p)s); the two others hold cases or readers fixed.")  # noqa: E501
+        _("Squares: model minus average at one threshold (%(threshold)s), %(value)s with readers and cases random (%(p)s); the two others hold cases or readers fixed.")  # noqa: E501
         % {
             "threshold": number(against.at_specificity.threshold), "value": estimate(main.difference),
-            "p": number(main.test.p),
+            "p": p_value(main.test.p),
         },
     ]  # fmt: skip
+
+
+def _sentence(note: str) -> str:
+    """A note of the numbers among sentences; empty where there is none."""
+    return f"{capitalised(note).rstrip('.')}." if note else ""
 
 
 def _method(points: tuple[MatchedPoint, ...]) -> str:
@@ -133,7 +138,9 @@ def _agreement(test: TestResult, numbers: Supplement) -> list[str]:
             "fleiss": estimate(found.fleiss.estimate), "z": number(found.fleiss.test.statistic, 1),
             "alpha": estimate(found.krippendorff), "all": estimate(found.all_agree),
         },
-        found.note,
+        _("Struck out: pairs without a kappa, for want of cases in common or of both answers.")
+        if np.isnan(found.pairs).any() else "",
+        _sentence(found.note),
     ]  # fmt: skip
 
 
@@ -162,7 +169,7 @@ def _calibration(test: TestResult, numbers: Supplement) -> list[str]:
             "intercept": estimate(found.intercept), "ece": number(found.ece), "binning": found.binning,
         },
         _("The probability is that of the positive side among the two sides of this test; the share of positives is the image set's, not that of a clinic."),  # noqa: E501
-        found.note,
+        _sentence(found.note),
     ]  # fmt: skip
 
 
@@ -276,7 +283,7 @@ def _accuracies(found: Confusions) -> list[str]:
     if found.model is not None:
         told = {"value": estimate(found.model.mean_per_class), "n": found.model.n, "each": _each(found.model.shares)}
         words.append(_("Model, %(n)d cases: mean per-class accuracy %(value)s; by class %(each)s.") % told)
-        words += [f"{found.model.note[:1].upper()}{found.model.note[1:]}."] if found.model.note else []
+        words.append(_sentence(found.model.note))
     if found.readers is not None:
         readers = found.readers
         told = {

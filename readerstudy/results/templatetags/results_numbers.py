@@ -24,6 +24,11 @@ def estimate(value: Estimate) -> str:
 
 
 @register.filter
+def p_value(value: float) -> str:
+    return captions.p_value(value)
+
+
+@register.filter
 def diagnosis(node: str) -> str:
     """The name of a diagnosis that the numbers know by its id."""
     return name_of(node)

@@ -8,7 +8,7 @@ import plotly.graph_objects as go
 
 from readerstudy.results.analysis import QuestionResult, TestResult
 from readerstudy.results.captions import number
-from readerstudy.results.figures import FONT_SIZE, LEFT, WIDTH
+from readerstudy.results.figures import FONT_SIZE, GREY, LEFT, WIDTH
 from readerstudy.results.supplement.figures.frame import layout, shade
 from readerstudy.results.supplement.numbers import Supplement
 
@@ -41,6 +41,13 @@ def agreement_map(test: TestResult, question: QuestionResult, numbers: Supplemen
                 "line": {"width": 0}, "fillcolor": shade((value - lowest) / (1 - lowest)),
             }
             for x, y, value in cells
+        ]
+        + [
+            {
+                "type": "line", "x0": x - 0.3, "x1": x + 0.3, "y0": y + 0.3, "y1": y - 0.3, "layer": "below",
+                "line": {"color": GREY, "width": 1},
+            }
+            for y, row in enumerate(pairs) for x, value in enumerate(row) if value is None
         ]
         + _scale()
     )  # fmt: skip

@@ -16,7 +16,7 @@ GREYS = ((0.0, "#ffffff"), (1.0, "#0b3c5d"))  # light to dark: the same order in
 
 AXIS: dict[str, Any] = {
     "showgrid": False, "zeroline": False, "showline": True, "mirror": True, "linecolor": BLACK, "linewidth": 1,
-    "ticks": "outside", "ticklen": 4, "tickcolor": BLACK, "fixedrange": True,
+    "ticks": "outside", "ticklen": 4, "tickcolor": BLACK, "fixedrange": True, "title": {"font": {"size": FONT_SIZE}},
 }  # fmt: skip
 
 

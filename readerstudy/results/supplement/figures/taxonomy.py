@@ -56,7 +56,8 @@ def _marks(nodes: tuple[NodeShare, ...], rows: dict[str, int]) -> list[go.Scatte
         (_("Training class of the model"), "circle", BLUE, BLUE, lambda n: n.kind == "training" and not n.side),
         (_("Node that the test decides between"), "diamond", "white", VERMILLION,
          lambda n: n.kind != "training" and n.side),
-        (_("Both"), "diamond", VERMILLION, VERMILLION, lambda n: n.kind == "training" and n.side),
+        (_("Training class that the test decides between"), "diamond", VERMILLION, VERMILLION,
+         lambda n: n.kind == "training" and n.side),
         (_("Other training classes, together"), "circle", "white", BLUE, lambda n: n.kind == "rest"),
         (_("Other node"), "circle", GREY, GREY, lambda n: n.kind == "inner" and not n.side),
     )  # fmt: skip
