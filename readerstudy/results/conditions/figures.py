@@ -177,7 +177,8 @@ def _apart(ways: list[Way], averages: Sequence[Point]) -> list[Way]:
 def _beside(start: Point, end: Point) -> str:
     """Where the reader's code stands: on the far side of the arrow's tip, within the axes."""
     across = "left" if end[0] > 0.9 or (end[0] < start[0] and end[0] > 0.1) else "right"
-    return f"{'bottom' if end[1] < start[1] and end[1] > 0.08 else 'top'} {across}"
+    below = end[1] > 0.95 or (end[1] < start[1] and end[1] > 0.08)
+    return f"{'bottom' if below else 'top'} {across}"
 
 
 def _written_at(start: Point, end: Point) -> Point:
@@ -241,7 +242,8 @@ def _marks(
         x=[one.value for _name, one in drawn], y=[at[name] + lane for name, _one in drawn], mode="markers",
         name=html.escape(measure(found.measure)), customdata=[html.escape(name) for name, _one in drawn],
         marker={
-            "color": colour, "symbol": symbol, "size": [11 if at[name] == len(at) - 1 else 7 for name, _one in drawn],
+            "color": colour, "symbol": symbol, "opacity": 1,
+            "size": [11 if at[name] == len(at) - 1 else 7 for name, _one in drawn],
         },
         error_x={
             "type": "data", "symmetric": False, "thickness": 1.25, "width": 0, "color": colour,

@@ -221,6 +221,7 @@ def _subgroups(test: TestResult, numbers: Supplement) -> list[str]:
         _("Case subgroups: the average of the readers (n = %(n)d; Obuchowski-Rockette, readers and cases random) and the model's AUC (DeLong). The estimates of the readers share readers, so their tests take subgroups as independent, which is conservative.")  # noqa: E501
         % {"n": len(numbers.codes)},
         _("Reader subgroups read the same cases, which are held fixed: means with t intervals over readers, Welch's tests."),  # noqa: E501
+        _("A mark without a bar has no interval."),
         _("The number of subgroups makes single differences likely by chance: see the adjusted p values."),
     ]  # fmt: skip
 
