@@ -78,7 +78,7 @@ def p_value(value: float) -> str:
 
 def caption(test: TestResult, question: QuestionResult, origin: Provenance) -> str:
     """The figure's caption: what is shown, n, method; in sentences."""
-    sentences = [_cases(test), _question(question), _readers(question)]
+    sentences = [_cases(test), _question(question), *asked_when(question), _readers(question)]
     if question.average.sensitivity.is_defined and question.n_complete > 1:
         diamond = _("Diamond: mean of the %(n)d readers; its bars are one standard deviation between readers.")
         sentences.append(diamond % {"n": question.average.n_readers})
@@ -125,6 +125,25 @@ def _question(question: QuestionResult) -> str:
         "text": question.text,
         "positive": "”, “".join(question.positive_labels),
     }
+
+
+def question_name(question: QuestionResult) -> str:
+    """The question with the stage at which it was asked, where there are several: they may ask the same."""
+    if not question.stage:
+        return question.text
+    when = _("(stage %(n)d, after advice)") if question.after_advice else _("(stage %(n)d)")
+    return f"{question.text} {when % {'n': question.stage}}"
+
+
+def asked_when(question: QuestionResult) -> list[str]:
+    """The same as a sentence; nothing where the test has one stage."""
+    if not question.stage:
+        return []
+    if question.after_advice:
+        told = _("Asked at stage %(n)d, after the model's advice: these answers do not stand apart from the model.")
+    else:
+        told = _("Asked at stage %(n)d.")
+    return [told % {"n": question.stage}]
 
 
 def _readers(question: QuestionResult) -> str:

@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from readerstudy.results.analysis import ModelResult, QuestionResult, StudyResults, TestResult
 from readerstudy.results.arrays import Provenance
+from readerstudy.results.captions import asked_when
 from readerstudy.results.conditions import words as conditions
 from readerstudy.results.primary.words import planned_sentences, results_sentences
 from readerstudy.studies.models import ProtocolVersion, Study
@@ -184,7 +185,7 @@ def _reading(test: TestResult) -> str:
             )
             % {"n": test.n_withdrawn}
         )
-    return _join(sentences + [_question(question) for question in test.questions])
+    return _join(sentences + [said for one in test.questions for said in (_question(one), *asked_when(one))])
 
 
 def _question(question: QuestionResult) -> str:

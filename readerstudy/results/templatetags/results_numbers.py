@@ -5,6 +5,7 @@ from django import template
 
 from readerstudy.images.truth import name_of
 from readerstudy.results import captions
+from readerstudy.results.analysis import QuestionResult
 from readerstudy.results.primary import roles
 from readerstudy.results.stats import Estimate
 
@@ -26,6 +27,11 @@ def estimate(value: Estimate) -> str:
 @register.filter
 def p_value(value: float) -> str:
     return captions.p_value(value)
+
+
+@register.filter
+def question_name(question: QuestionResult) -> str:
+    return captions.question_name(question)
 
 
 @register.filter
