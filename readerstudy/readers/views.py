@@ -24,7 +24,7 @@ from readerstudy.readers.errors import ReadersError
 from readerstudy.readers.forms import AgreeForm, InviteForm, JoinForm, ProfileForm, TextForm
 from readerstudy.readers.models import Invitation, Reader
 from readerstudy.studies.access import study_for
-from readerstudy.studies.models import Study
+from readerstudy.studies.models import Study, Test
 
 SIGN_IN_BACKEND = "allauth.account.auth_backends.AuthenticationBackend"
 # Reader's id -> test's id -> (cases answered, cases in all). The readings' room knows it; the roof passes it in.
@@ -38,7 +38,7 @@ class Row:
     reader: Reader
     last_letter: datetime | None
     must_agree: bool  # to an amended consent text, before the next case
-    cells: list[tuple[int, tuple[int, int] | None]]
+    cells: list[tuple[Test, tuple[int, int] | None]]
 
     @property
     def answered(self) -> int:
@@ -54,14 +54,14 @@ class Row:
 
 
 def _rows(study: Study, progress: ProgressOf) -> list[Row]:
-    sizes = {test.pk: test.n_shown() for test in study.tests.all()}
+    sizes = [(test, test.n_shown()) for test in study.tests.all()]
     known = progress(study)
     agreed = consent.agreed_before(study)
     rows = []
     for reader in study.readers.prefetch_related("tests", "invitations"):
         asked = {test.pk for test in reader.tests.all()}
         read = known.get(reader.pk, {})
-        cells = [(test, _cell(read.get(test), size) if test in asked else None) for test, size in sizes.items()]
+        cells = [(test, _cell(read.get(test.pk), size) if test.pk in asked else None) for test, size in sizes]
         letters_sent = [invitation.created_at for invitation in reader.invitations.all()]
         must_agree = reader.withdrawn_at is None and agreed.get(reader.pk) is False
         row = Row(reader, max(letters_sent, default=None), must_agree and study.state == Study.State.OPEN, cells)

@@ -71,6 +71,8 @@ class QuestionResult:
     n_missing: int
     roles: dict[str, str]
     missing_rule: str = MISSING_RULE
+    stage: int = 0  # at which it was asked; 0 where the test has one only
+    after_advice: bool = False  # the readers had been told what the model says
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +184,7 @@ def _question_result(
         positive_labels=question.positive_labels, negative_labels=question.negative_labels,
         readers=readers, n_complete=states[COMPLETE], n_partial=states[PARTIAL], n_none=states[NONE],
         average=average, model_at_average=_model_at(average, curve), n_compared=n_compared, n_below=n_below,
-        n_missing=int((begun & ~answered).sum()), roles=roles,
+        n_missing=int((begun & ~answered).sum()), roles=roles, stage=question.stage, after_advice=question.after_advice,
     )  # fmt: skip
 
 
@@ -239,7 +241,10 @@ def _difference(sample: RocCurve | None, full: RocCurve | None, problem: str) ->
     if not (sample.auc.is_defined and full.auc.is_defined):
         return Estimate.undefined(sample.auc.note or full.auc.note, method=method, n=n)
     note = "the cases read are a part of the full set: no interval and no test"
-    return Estimate(sample.auc.value - full.auc.value, math.nan, math.nan, method=method, n=n, note=note)
+    value = sample.auc.value - full.auc.value
+    if abs(value) < ON_ROUNDING:  # every image was read: what is left of the sums is no difference
+        value = 0.0
+    return Estimate(value, math.nan, math.nan, method=method, n=n, note=note)
 
 
 def _notes(
@@ -254,7 +259,8 @@ def _notes(
     if test.n_withdrawn:
         notes.append(f"Left out of every number: {_readers(test.n_withdrawn)} who left the study.")
     for question in questions:
-        about = f"“{question.text}”: " if len(questions) > 1 else ""
+        at = f" (stage {question.stage})" if question.stage else ""
+        about = f"“{question.text}”{at}: " if len(questions) > 1 else ""
         if question.n_partial:
             notes.append(
                 f"{about}{_readers(question.n_partial)} answered only a part of the cases; "

@@ -110,7 +110,8 @@ class CaseTable:
 class QuestionTable:
     """A question and the last answer of each reader to each case.
 
-    ``decisions`` (readers, cases): 1 the answer counts as positive, 0 as negative, NaN there is none.
+    ``decisions`` (readers, cases): 1 the answer counts as positive, 0 as negative, NaN there is none. ``stage`` at
+    which it was asked, 0 where the test has one only; ``after_advice``: the reader had been told what the model says.
     """
 
     id: int
@@ -119,6 +120,8 @@ class QuestionTable:
     positive_labels: tuple[str, ...]
     negative_labels: tuple[str, ...]
     decisions: Floats
+    stage: int = 0
+    after_advice: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -57,7 +57,8 @@ def interval(estimate: Estimate, digits: int = 3) -> str:
     """Its confidence limits, or a dash."""
     if not estimate.has_interval:
         return UNDEFINED
-    return _written(f"{estimate.low:.{digits}f}–{estimate.high:.{digits}f}")
+    low, high = (_written(f"{limit:.{digits}f}") for limit in (estimate.low, estimate.high))
+    return _("%(low)s to %(high)s") % {"low": low, "high": high}
 
 
 def estimate(value: Estimate, digits: int = 3) -> str:
@@ -67,9 +68,17 @@ def estimate(value: Estimate, digits: int = 3) -> str:
     return f"{number(value.value, digits)} ({interval(value, digits)})"
 
 
+def p_value(value: float) -> str:
+    """`p = 0.012`, `p <0.001`, or that there is none."""
+    if math.isnan(value):
+        return _("no p value")
+    text = number(value)
+    return f"p {text}" if text.startswith("<") else f"p = {text}"
+
+
 def caption(test: TestResult, question: QuestionResult, origin: Provenance) -> str:
     """The figure's caption: what is shown, n, method; in sentences."""
-    sentences = [_cases(test), _question(question), _readers(question)]
+    sentences = [_cases(test), _question(question), *asked_when(question), _readers(question)]
     if question.average.sensitivity.is_defined and question.n_complete > 1:
         diamond = _("Diamond: mean of the %(n)d readers; its bars are one standard deviation between readers.")
         sentences.append(diamond % {"n": question.average.n_readers})
@@ -79,7 +88,7 @@ def caption(test: TestResult, question: QuestionResult, origin: Provenance) -> s
         sentences += _model(test.model, origin.model.name)
     if question.n_compared:
         sentences.append(
-            _("%(below)d of %(n)d readers' points lie below the model's curve.")
+            _("Points below the model's curve: %(below)d of %(n)d.")
             % {"below": question.n_below, "n": question.n_compared}
         )
     if test.notice:
@@ -116,6 +125,25 @@ def _question(question: QuestionResult) -> str:
         "text": question.text,
         "positive": "”, “".join(question.positive_labels),
     }
+
+
+def question_name(question: QuestionResult) -> str:
+    """The question with the stage at which it was asked, where there are several: they may ask the same."""
+    if not question.stage:
+        return question.text
+    when = _("(stage %(n)d, after advice)") if question.after_advice else _("(stage %(n)d)")
+    return f"{question.text} {when % {'n': question.stage}}"
+
+
+def asked_when(question: QuestionResult) -> list[str]:
+    """The same as a sentence; nothing where the test has one stage."""
+    if not question.stage:
+        return []
+    if question.after_advice:
+        told = _("Asked at stage %(n)d, after the model's advice: these answers do not stand apart from the model.")
+    else:
+        told = _("Asked at stage %(n)d.")
+    return [told % {"n": question.stage}]
 
 
 def _readers(question: QuestionResult) -> str:
@@ -198,6 +226,6 @@ def alternative_text(test: TestResult, question: QuestionResult) -> str:
         sentences.append(_("No reader has answered every case yet."))
     if question.n_compared:
         sentences.append(
-            _("%(below)d of %(n)d readers lie below the curve.") % {"below": question.n_below, "n": question.n_compared}
+            _("Readers below the curve: %(below)d of %(n)d.") % {"below": question.n_below, "n": question.n_compared}
         )
     return " ".join(sentences)

@@ -198,6 +198,7 @@ def _facts(table: TestTable) -> dict[str, Any]:
             {
                 "id": asked.id, "position": asked.position, "text": asked.text,
                 "positive_labels": asked.positive_labels, "negative_labels": asked.negative_labels,
+                "stage": asked.stage, "after_advice": asked.after_advice,
             }
             for asked in table.questions
         ],

@@ -1,7 +1,7 @@
 """Every figure of an export, each as a page, PNG, SVG and PDF, with its caption and alternative text."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import plotly.graph_objects as go
 import plotly.offline
@@ -14,6 +14,7 @@ from readerstudy.results.explained import exporting
 from readerstudy.results.explained.page import Explained
 from readerstudy.results.figures import roc_with_readers
 from readerstudy.results.parts import Step
+from readerstudy.results.plates import Plate
 from readerstudy.results.rendering import DRAWN, as_page, draw
 from readerstudy.results.supplement import words
 from readerstudy.results.supplement.numbers import Supplement
@@ -36,17 +37,6 @@ class LeftOut:
 
     name: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plate:
-    """A figure; ``name`` is its path without an ending."""
-
-    name: str
-    title: str
-    caption: str
-    alternative_text: str
-    figure: go.Figure
 
 
 def figure_name(test: TestResult, question: QuestionResult, figure: str = "roc") -> str:
@@ -88,12 +78,7 @@ def _plates(results: StudyResults, numbers: Numbers, seen: Seen) -> Iterator[Pla
                     figure_name(test, question, name), f"{test.title}: {words.TITLES[name]}",
                     words.caption(name, test, behind), words.alternative_text(name, test, behind), figure,
                 )  # fmt: skip
-        for compared in conditions.plates(test.conditions) if test.conditions is not None else ():
-            yield Plate(
-                f"test-{test.position}/{compared.name}", f"{test.title}: {compared.title}", compared.caption,
-                compared.alternative_text, compared.figure,
-            )  # fmt: skip
-        if (found := seen.get(str(test.position))) is not None:
-            for one in exporting.figures(found):
-                name = f"test-{test.position}/{one.name}"
-                yield Plate(name, f"{test.title}: {one.title}", one.caption, one.alternative_text, one.figure)
+        compared = conditions.plates(test.conditions) if test.conditions is not None else ()
+        found = seen.get(str(test.position))
+        for plate in (*compared, *(exporting.figures(found) if found is not None else ())):
+            yield replace(plate, name=f"test-{test.position}/{plate.name}", title=f"{test.title}: {plate.title}")

@@ -133,6 +133,7 @@ def _test_table(export: Exported, folder: str) -> TestTable:
                 asked["id"], asked["position"], asked["text"], tuple(asked["positive_labels"]),
                 tuple(asked["negative_labels"]),
                 decisions.get(asked["position"], np.full((len(readers), cases.n), np.nan)),
+                asked.get("stage", 0), asked.get("after_advice", False),
             )
             for asked in facts["questions"]
         ),

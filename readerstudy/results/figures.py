@@ -75,6 +75,7 @@ def axes(figure: go.Figure, convention: Convention) -> None:
         "range": [-EDGE, 1 + EDGE], "tickvals": [0, 0.2, 0.4, 0.6, 0.8, 1], "showgrid": False, "zeroline": False,
         "showline": True, "mirror": True, "linecolor": BLACK, "linewidth": 1, "ticks": "outside", "ticklen": 4,
         "tickcolor": BLACK, "constrain": "domain", "fixedrange": True, "title_standoff": 8,
+        "title_font": {"size": FONT_SIZE},
     }  # fmt: skip
     x, y = (_("Sensitivity"), _("Specificity")) if convention == "paper" else (_("1 − specificity"), _("Sensitivity"))
     figure.update_xaxes(title_text=x, constraintoward="left", **common)

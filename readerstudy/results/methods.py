@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from readerstudy.results import methods_design
 from readerstudy.results.analysis import ModelResult, QuestionResult, StudyResults, TestResult
 from readerstudy.results.arrays import Provenance
+from readerstudy.results.captions import asked_when
 from readerstudy.results.conditions import words as conditions
 from readerstudy.results.primary.words import planned_sentences, results_sentences
 from readerstudy.studies.models import ProtocolVersion, Study
@@ -195,7 +196,7 @@ def _reading(test: TestResult) -> str:
             )
             % {"n": test.n_withdrawn}
         )
-    return _join(sentences + [_question(question) for question in test.questions])
+    return _join(sentences + [said for one in test.questions for said in (_question(one), *asked_when(one))])
 
 
 def _question(question: QuestionResult) -> str:
@@ -232,14 +233,16 @@ def _model(test: TestResult, model: ModelResult, origin: Provenance) -> str:
         sentences.append(_("Whether it was trained on any of these images could not be checked."))
     elif model.leaked_cases or model.n_leaked_full:
         sentences.append(
-            _("The image, lesion or patient was in its training set for %(cases)d cases and %(full)d images of the full set; they were not left out.")  # noqa: E501
+            _("The image, lesion or patient was in its training set for %(cases)d of the cases and %(full)d of the images of the full set; none was left out for that.")  # noqa: E501
             % {"cases": len(model.leaked_cases), "full": model.n_leaked_full}
         )  # fmt: skip
     else:
         sentences.append(_("None of the images, lesions or patients was in its training set."))
     if model.n_unscored_cases or model.n_unscored_full:
         sentences.append(
-            _("%(cases)d cases and %(full)d images of the full set had no score and were left out of its curves.")
+            _(
+                "Without a score, and so left out of its curves: %(cases)d of the cases and %(full)d of the images of the full set."  # noqa: E501
+            )
             % {"cases": model.n_unscored_cases, "full": model.n_unscored_full}
         )
     return _join(sentences)

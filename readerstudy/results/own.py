@@ -10,6 +10,7 @@ from typing import Literal
 from readerstudy.readings.models import Reading
 from readerstudy.results.access import model_version_for
 from readerstudy.results.analysis import QuestionResult, TestResult
+from readerstudy.results.captions import question_name
 from readerstudy.results.computing import StillComputing, results_of
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.stats import Estimate, RocCurve
@@ -75,7 +76,7 @@ def _point(question: QuestionResult, code: str, curve: RocCurve | None) -> OwnPo
     sensitivity, specificity = mine.point.sensitivity, mine.point.specificity
     is_defined = sensitivity.is_defined and specificity.is_defined
     return OwnPoint(
-        question=question.text,
+        question=question_name(question),
         n_answered=mine.n_answered,
         n_cases=mine.n_cases,
         sensitivity=sensitivity,

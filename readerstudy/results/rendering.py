@@ -68,12 +68,17 @@ def as_page(figure: go.Figure, *, title: str, text: str, script: str = "") -> by
         figure, full_html=False, include_plotlyjs=script or True, div_id="figure", config={"displaylogo": False}
     )
     language = html.escape(get_language() or "en")
+    label, research = (
+        html.escape(title),
+        html.escape(_("Software for research. Not a medical device: no score or answer shown here is a diagnosis.")),
+    )
     page = (
         f'<!doctype html>\n<html lang="{language}"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{html.escape(title)}</title>'
+        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{label}</title>'
         "<style>body{font:16px/1.5 system-ui,sans-serif;max-width:44rem;margin:2rem auto;padding:0 1rem}"
-        "figure{margin:0}</style></head>"
-        f"<body><figure>{body}<figcaption>{html.escape(text)}</figcaption></figure></body></html>\n"
+        "figure{margin:0}figure>div{overflow-x:auto}</style></head>"
+        f'<body><figure><div role="region" tabindex="0" aria-label="{label}">{body}</div>'
+        f"<figcaption>{html.escape(text)}</figcaption></figure><p><small>{research}</small></p></body></html>\n"
     )
     return page.encode()
 

@@ -7,11 +7,12 @@ once by the page that shows how far it is.
 
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
 
 import plotly.graph_objects as go
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.utils.translation import gettext as _
@@ -21,6 +22,7 @@ from readerstudy.results import computing
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.files import StoredFile, at
 from readerstudy.results.models import Computation
+from readerstudy.results.plates import Plate
 from readerstudy.results.rendering import MEDIA_TYPES, as_json, as_page, kept, unavailable
 from readerstudy.results.responding import file_response, stored_response
 from readerstudy.scoring.models import ModelVersion
@@ -73,6 +75,18 @@ def figure_response(request: HttpRequest, figure: go.Figure, fmt: str, asked: Si
             )
         made = found
     return stored_response(made, MEDIA_TYPES[fmt], saved_as, shown=shown)
+
+
+def plate_response(
+    request: HttpRequest, plates: Iterable[Plate], name: str, fmt: str, *,
+    test: Test, model_version: ModelVersion | None, question: int = 0,
+) -> HttpResponseBase:  # fmt: skip
+    """The plate of this name, as `figure_response`. Http404 where there is none."""
+    for plate in plates:
+        if plate.name == name:
+            asked = Single(test, question, model_version, name, plate.title, plate.caption)
+            return figure_response(request, plate.figure, fmt, asked)
+    raise Http404
 
 
 def _awaited(row: Computation) -> StoredFile | None:

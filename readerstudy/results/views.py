@@ -26,6 +26,7 @@ from readerstudy.results.errors import ResultsError
 from readerstudy.results.figures import convention_of, roc_with_readers
 from readerstudy.results.forms import LookForm
 from readerstudy.results.methods import methods, protocol_document
+from readerstudy.results.plates import saving
 from readerstudy.results.primary.page import panel
 from readerstudy.results.rendering import MEDIA_TYPES, unavailable
 from readerstudy.results.responding import file_response, stored_response
@@ -76,9 +77,7 @@ def _results_page(request: HttpRequest, study: Study, form: LookForm, status: in
         "methods": methods(found, protocol),
         "notices": list(dict.fromkeys(test.notice for test in found.tests if test.notice)),
         "leaks_unknown": any(test.model and not test.model.leaks_checked for test in found.tests),
-        "cannot_draw": unavailable(),
-        "formats": list(MEDIA_TYPES),
-        "browser_draws": ("png", "svg"),
+        **saving(),
         "sheets": [
             ("readers", _("readers")),
             ("summary", _("summary")),

@@ -197,8 +197,12 @@ def import_study(request: HttpRequest, models: Models) -> HttpResponse:
     file = form.cleaned_data["file"]
     if file.size > exchange.LARGEST_FILE:
         raise StudiesError(_("The file is larger than %(most)d bytes.") % {"most": exchange.LARGEST_FILE})
-    made = exchange.import_study(
-        file.read(), actor=signed_in(request), models=models(), keep_seed=form.cleaned_data["keep_seed"]
-    )
+    try:
+        made = exchange.import_study(
+            file.read(), actor=signed_in(request), models=models(), keep_seed=form.cleaned_data["keep_seed"]
+        )
+    except StudiesError as error:
+        told = {"file": file.name, "reason": error}
+        raise StudiesError(_("“%(file)s” was not read: %(reason)s") % told, status=error.status) from error
     messages.success(request, _("The protocol was read: this is a draft."))
     return redirect("study", made.pk)

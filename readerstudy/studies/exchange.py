@@ -138,6 +138,11 @@ def _root(content: bytes) -> Node:
     root = Node(value, "")
     if "document" in root.mapping():  # as the API gives it, with its hash
         root = root.child("document")
+    if "format" not in root.mapping():
+        raise StudiesError(
+            _("The file is no protocol: it lacks “format”, which “Protocol as a file” on a study's page writes."),
+            status=HTTPStatus.UNPROCESSABLE_ENTITY,
+        )
     found = root.text("format")
     if found != FORMAT:
         raise StudiesError(

@@ -179,3 +179,10 @@ def test_every_page_is_in_our_frame_and_has_no_style_or_script_of_its_own(client
         content = page.content.decode()
         assert 'class="page narrow"' in content
         assert not re.search(r"<style|<script(?![^>]*src=)|\sstyle=|\son\w+=", content)
+
+
+def test_a_form_from_before_the_sign_in_is_refused_in_words(db: None) -> None:
+    """Its token is no longer good, as after a sign-in in another window."""
+    answer = Client(enforce_csrf_checks=True).post(reverse("account_login"), {"login": "a@b.example"})
+    assert answer.status_code == HTTPStatus.FORBIDDEN
+    assert "reload the page and send it again" in answer.content.decode()

@@ -169,8 +169,8 @@ def test_progress_is_shown_for_each_reader_and_test(administrator_client: Client
     client = signed_in(reader.user)
     client.get(reverse("reading-start"))
     rows = {row.reader.code: row for row in administrator_client.get(page_of(study)).context["rows"]}
-    assert rows["R01"].cells == [(first.pk, None), (second.pk, (0, 4))]
-    assert rows["R02"].cells == [(first.pk, (0, 2)), (second.pk, (0, 4))]
+    assert rows["R01"].cells == [(first, None), (second, (0, 4))]
+    assert rows["R02"].cells == [(first, (0, 2)), (second, (0, 4))]
     page = text(administrator_client.get(page_of(study)))
     assert "joined" in page
     assert "0 / 4" in page

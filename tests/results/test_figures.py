@@ -88,7 +88,7 @@ def test_the_label_gives_area_interval_and_n(worked: Worked) -> None:
     assert model is not None
     assert model.sample is not None
     auc = model.sample.auc
-    assert f"Model, cases read (n = 10)<br>AUC 0.85 ({auc.low:.2f}–{auc.high:.2f})" in texts
+    assert f"Model, cases read (n = 10)<br>AUC 0.85 ({auc.low:.2f} to {auc.high:.2f})" in texts
     assert "10 cases, 4 positive" in texts
     assert "Test 1" in texts
 
@@ -154,7 +154,7 @@ def test_words_are_made_of_the_same_numbers(worked: Worked) -> None:
     assert "AUC of 0.854" in text
     assert "2 readers: sensitivity from 0.500 to 0.750, specificity from 0.500 to 0.833." in text
     assert "On average: sensitivity 0.625, specificity 0.667." in text
-    assert "1 of 2 readers lie below the curve." in text
+    assert "Readers below the curve: 1 of 2." in text
     words = caption(test, test.questions[0], results.provenance)
     assert "10 cases, 4 positive and 6 negative" in words
     assert "mean of the 2 readers; its bars are one standard deviation" in words

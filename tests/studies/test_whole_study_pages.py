@@ -90,7 +90,8 @@ def test_a_file_that_cannot_be_read_is_explained(administrator_client: Client, t
     document["tests"][0]["image_set"]["sha256"] = "f" * 64
     for content, status, sentence in (
         (json.dumps(document).encode(), HTTPStatus.UNPROCESSABLE_ENTITY, f"“The set” (SHA-256 {'f' * 64}) is not"),
-        (b"nonsense", HTTPStatus.CONFLICT, "The file is not JSON"),
+        (b"nonsense", HTTPStatus.CONFLICT, ".json” was not read: The file is not JSON"),
+        (b"{}", HTTPStatus.UNPROCESSABLE_ENTITY, "it lacks “format”"),
         (b"", HTTPStatus.CONFLICT, "Choose the JSON file of a protocol."),
     ):
         answer = administrator_client.post(reverse("study-import"), {"file": uploaded(content)})

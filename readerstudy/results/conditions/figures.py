@@ -5,8 +5,10 @@ What a colour tells, an open or a filled mark tells too, so that the figures can
 
 import html
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import plotly.graph_objects as go
 from django.utils.translation import gettext as _
 
@@ -40,8 +42,9 @@ from readerstudy.results.figures import (
 from readerstudy.results.stats import Estimate
 from readerstudy.results.supplement.figures.frame import GREEN, layout, reach
 
-LETTERS = 52  # of a line of the key
+LETTERS = 38  # of a line of the key
 SHORTEST = 0.03  # of an arrow: a shorter one would have no shaft
+TEXT = (0.09, 0.045)  # what a code takes of the axes
 MOST_NAMED = 12  # readers whose codes can stand beside their points
 Way = tuple[str, Point, Point]  # a reader's code, from, to
 _NOT_DRAWN = (ACCURACY, PER_CLASS, AUC)  # of a forest, where there is another measure
@@ -66,7 +69,11 @@ def change(thread: ThreadResult, comparison: Comparison, *, convention: Conventi
             _average(sensitivity.second, specificity.second, _("Average, second (95% intervals)"), BLACK, convention),
         ]
     )
-    if named := _apart(ways) if len(ways) <= MOST_NAMED else []:
+    if (
+        named := _apart(ways, [point for trace in figure.data[2:] for point in _cross(trace)])
+        if len(ways) <= MOST_NAMED
+        else []
+    ):
         figure.add_scatter(
             x=[end[0] for _code, _start, end in named], y=[end[1] for _code, _start, end in named],
             text=[html.escape(code) for code, _start, _end in named], mode="text", showlegend=False,
@@ -143,19 +150,43 @@ def _arrow(start: Point, end: Point, colour: str, width: float) -> dict[str, Any
     }  # fmt: skip
 
 
-def _apart(ways: list[Way]) -> list[Way]:
-    """Those whose codes would not be written over one another."""
+def _cross(average: go.Scatter) -> list[Point]:
+    """Points along the bars of an average, close enough for no code to fit between."""
+    x, y = average.x[0], average.y[0]
+    across, along = average.error_x, average.error_y
+    return [
+        *((at, y) for at in np.linspace(x - across.arrayminus[0], x + across.array[0], 30).tolist()),
+        *((x, at) for at in np.linspace(y - along.arrayminus[0], y + along.array[0], 30).tolist()),
+    ]
+
+
+def _apart(ways: list[Way], averages: Sequence[Point]) -> list[Way]:
+    """Those whose codes would be written neither over one another nor over a mark or its bars."""
+    marks = {*averages, *(point for _code, start, end in ways for point in (start, end))}
     kept: list[Way] = []
+    taken: list[Point] = []
     for code, start, end in ways:
-        if all(abs(end[0] - x) > 0.11 or abs(end[1] - y) > 0.05 for _code, _start, (x, y) in kept):
+        x, y = _written_at(start, end)
+        free = all(abs(x - a) > TEXT[0] or abs(y - b) > TEXT[1] for a, b in taken)
+        if free and all(abs(x - a) > 0.7 * TEXT[0] or abs(y - b) > 0.8 * TEXT[1] for a, b in marks - {end}):
             kept.append((code, start, end))
+            taken.append((x, y))
     return kept
 
 
 def _beside(start: Point, end: Point) -> str:
     """Where the reader's code stands: on the far side of the arrow's tip, within the axes."""
     across = "left" if end[0] > 0.9 or (end[0] < start[0] and end[0] > 0.1) else "right"
-    return f"{'bottom' if end[1] < start[1] and end[1] > 0.08 else 'top'} {across}"
+    below = end[1] > 0.95 or (end[1] < start[1] and end[1] > 0.08)
+    return f"{'bottom' if below else 'top'} {across}"
+
+
+def _written_at(start: Point, end: Point) -> Point:
+    """The middle of that code."""
+    along, across = _beside(start, end).split()
+    return (
+        end[0] + (0.6 if across == "right" else -0.6) * TEXT[0], end[1] + (0.8 if along == "top" else -0.8) * TEXT[1]
+    )  # fmt: skip
 
 
 def _key(text: str) -> str:
@@ -211,7 +242,8 @@ def _marks(
         x=[one.value for _name, one in drawn], y=[at[name] + lane for name, _one in drawn], mode="markers",
         name=html.escape(measure(found.measure)), customdata=[html.escape(name) for name, _one in drawn],
         marker={
-            "color": colour, "symbol": symbol, "size": [11 if at[name] == len(at) - 1 else 7 for name, _one in drawn],
+            "color": colour, "symbol": symbol, "opacity": 1,
+            "size": [11 if at[name] == len(at) - 1 else 7 for name, _one in drawn],
         },
         error_x={
             "type": "data", "symmetric": False, "thickness": 1.25, "width": 0, "color": colour,

@@ -4,8 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import plotly.graph_objects as go
-
 from readerstudy.results.conditions import words
 from readerstudy.results.conditions.comparing import SENSITIVITY, SPECIFICITY
 from readerstudy.results.conditions.figures import change, differences
@@ -13,28 +11,8 @@ from readerstudy.results.conditions.numbers import Comparison, ConditionResult, 
 from readerstudy.results.conditions.switching import Switches
 from readerstudy.results.conditions.words import CHANGE, DIFFERENCES
 from readerstudy.results.figures import Convention
-from readerstudy.results.rendering import figure_data
+from readerstudy.results.plates import Plate
 from readerstudy.results.stats import Estimate
-
-
-@dataclass(frozen=True, slots=True)
-class Plate:
-    """A figure; ``name`` is its address and the name of its files."""
-
-    name: str
-    title: str
-    caption: str
-    alternative_text: str
-    figure: go.Figure
-
-    @property
-    def key(self) -> str:
-        """The id of the figure's data within the page."""
-        return f"figure-{self.name}"
-
-    @property
-    def data(self) -> dict[str, Any]:
-        return figure_data(self.figure)
 
 
 @dataclass(frozen=True, slots=True)

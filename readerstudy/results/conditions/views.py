@@ -18,10 +18,10 @@ from readerstudy.results.conditions.numbers import Conditions
 from readerstudy.results.conditions.sheets import DERIVED, RAW, stage_answers
 from readerstudy.results.errors import ResultsError
 from readerstudy.results.figures import convention_of
-from readerstudy.results.rendering import MEDIA_TYPES, unavailable
+from readerstudy.results.plates import saving
 from readerstudy.results.responding import file_response
 from readerstudy.results.sheets.sheet import Sheet
-from readerstudy.results.single import Single, figure_response
+from readerstudy.results.single import plate_response
 from readerstudy.results.tables import study_tables
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Test
@@ -39,6 +39,7 @@ def conditions_page(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse
         about = {"study": row.study, "model_version": model_version, "section": "studies", "test": row}
         return render(request, "results/waiting.html", about | waiting.shown(still.computation))
     convention = convention_of(request.GET.get("convention"))
+    model = f"model={model_version.pk if model_version else ''}"
     context: dict[str, Any] = {
         "study": row.study,
         "test": test,
@@ -46,12 +47,11 @@ def conditions_page(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse
         "sections": page.sections(found, convention),
         "notes": [words.note(text) for text in found.notes],
         "sheets": [*DERIVED, RAW],
-        "model": f"model={model_version.pk if model_version else ''}",
+        "model": model,
+        "figure_query": f"{model}&convention={convention}",
         "convention": convention,
         "interim": row.study.unblinded_at is None,
-        "formats": list(MEDIA_TYPES),
-        "cannot_draw": unavailable(),
-        "browser_draws": ("png", "svg"),
+        **saving(),
         "section": "studies",
     }
     return render(request, "results/conditions.html", context)
@@ -64,11 +64,8 @@ def conditions_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, 
     """A figure of that page as a file; `?inline` shows it instead of saving it."""
     row, model_version = _asked_for(request, pk, test_pk)
     _test, found = _found(request, row, model_version)
-    for plate in page.plates(found, convention_of(request.GET.get("convention"))):
-        if plate.name == figure:
-            asked = Single(row, 0, model_version, figure, plate.title, plate.caption)
-            return figure_response(request, plate.figure, fmt, asked)
-    raise Http404
+    plates = page.plates(found, convention_of(request.GET.get("convention")))
+    return plate_response(request, plates, figure, fmt, test=row, model_version=model_version)
 
 
 @researcher_required

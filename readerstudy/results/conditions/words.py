@@ -5,7 +5,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from readerstudy.images.models import Modality
-from readerstudy.results.captions import estimate, number
+from readerstudy.results.captions import estimate, number, p_value
 from readerstudy.results.conditions import comparing
 from readerstudy.results.conditions.agreeing import RULE
 from readerstudy.results.conditions.comparing import Difference
@@ -103,7 +103,7 @@ def caption(figure: str, thread: ThreadResult, comparison: Comparison, role: str
     """What the figure shows, n and method, in sentences, and what it is in the study's plan."""
     first, second = both_names(thread, comparison)
     told = {"first": first, "second": second, "text": thread.text}
-    sentences = [_("Question: “%(text)s”. First: %(first)s; second: %(second)s.") % told, _who(comparison)]
+    sentences = [_("Question: “%(text)s”; first: %(first)s; second: %(second)s.") % told, _who(comparison)]
     if figure == CHANGE:
         sentences += _change(comparison)
     else:
@@ -140,10 +140,10 @@ def alternative_text(figure: str, thread: ThreadResult, comparison: Comparison, 
 def _who(comparison: Comparison) -> str:
     told = {"n": len(comparison.codes), "answers": comparison.n_cells}
     if comparison.paired:
-        return _("%(n)d readers answered the same cases both times (%(answers)d answers each time).") % told
+        return _("Readers who answered the same cases both times: %(n)d (%(answers)d answers each time).") % told
     if comparison.differences and comparison.differences[0].readers:
-        return _("%(n)d readers answered other cases under each condition.") % told
-    return _("%(n)d readers; others under each condition.") % told
+        return _("Readers who answered other cases under each condition: %(n)d.") % told
+    return _("Readers, others under each condition: %(n)d in all.") % told
 
 
 def _change(comparison: Comparison) -> list[str]:
@@ -164,19 +164,14 @@ def _method_of_readers(comparison: Comparison) -> str:
 def _difference(found: Difference) -> str:
     told = {
         "measure": measure(found.measure), "first": number(found.first.value), "second": number(found.second.value),
-        "difference": estimate(found.difference), "p": _p(found.p), "n": found.n_readers,
+        "difference": estimate(found.difference), "p": p_value(found.p), "n": found.n_readers,
         "method": found.difference.method,
     }  # fmt: skip
     if not found.difference.is_defined:
         return _("%(measure)s: undefined.") % told
     return (
-        _("%(measure)s %(first)s and %(second)s, difference %(difference)s, %(p)s (%(n)d readers; %(method)s).") % told
+        _("%(measure)s %(first)s and %(second)s, difference %(difference)s, %(p)s (readers: %(n)d; %(method)s).") % told
     )
-
-
-def _p(value: float) -> str:
-    text = number(value)
-    return f"p {text}" if text.startswith("<") else f"p = {text}"
 
 
 def methods(found: Conditions) -> str:

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from readerstudy.results.explained.numbers import MOST_MAPS
-from readerstudy.results.explained.page import Explained, Plate, plates
+from readerstudy.results.explained.page import Explained, plates
+from readerstudy.results.plates import Plate
 from readerstudy.results.sheets import Sheet
 
 LAYOUT = (

@@ -2,6 +2,7 @@
 Fig. 3): coordinates and pictures in, a plotly figure out. Conventions: see results/figures.py."""
 
 import html
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,7 +22,8 @@ LOOKS = (
 )  # fmt: skip
 INSET, MARGIN = 92, 8  # px: an inset's side, and what surrounds it
 FIELD = 300  # px of height between the two rows of insets
-PAIR_GAP, CAPTION = 12, 30  # px between the pairs of a plate, and below a picture for its words
+PAIR_GAP, CAPTION = 12, 43  # px between the pairs of a plate, and below a picture for its words
+KEY_LETTERS, WORDS_LETTERS = 44, 20  # of a line of the key, and below a picture: what fits where it is narrow, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +39,21 @@ def layout_figure(found: Embedding, pictures: Mapping[int, str]) -> go.Figure:
     """Each case a mark at its place; ``pictures`` (index of the case -> data URI) stand around, tied to their marks."""
     x, y = _placed(found.points)
     figure = go.Figure()
+    keys: list[str] = []
     for group, name in enumerate(found.groups):
         here = np.flatnonzero((found.group == group) & np.isfinite(x))
         colour, symbol = LOOKS[group % len(LOOKS)]
         if here.size:
+            keys.append("<br>".join(_lines(f"{name} (n\u00a0=\u00a0{here.size})", KEY_LETTERS)))
             figure.add_scatter(
-                x=x[here].tolist(), y=y[here].tolist(), mode="markers", name=f"{_short(name, 34)} (n = {here.size})",
+                x=x[here].tolist(), y=y[here].tolist(), mode="markers", name=keys[-1],
                 marker={"color": colour, "symbol": symbol, "size": 7, "line": {"color": BLACK, "width": 0.5}},
                 customdata=found.numbers[here].tolist(), hovertemplate=_("case %(n)s") % {"n": "%{customdata}"}
                 + "<extra></extra>",
             )  # fmt: skip
     images, shapes = _insets(found, pictures, x, y)
     height = 2 * (INSET + 2 * MARGIN) + FIELD
-    key = 6 + LINE * len(figure.data)
+    key = 6 + LINE * sum(name.count("<br>") + 1 for name in keys)
     _canvas(figure, height, key)
     figure.update_layout(images=images, shapes=shapes)
     return figure
@@ -104,9 +108,9 @@ def saliency_plate(pairs: Sequence[Pair]) -> go.Figure | None:
         left = MARGIN + (place % 3) * (2 * side + PAIR_GAP)
         top = MARGIN + (place // 3) * (side + CAPTION + MARGIN)
         images += [_image(pair.picture, left, top, side), _image(pair.map, left + side, top, side)]
-        for line, text in enumerate(pair.words):
+        for line, text in enumerate([pair.words[0], *_lines(pair.words[1], WORDS_LETTERS)]):
             words.append({
-                "text": html.escape(_short(text, 20), quote=False), "x": left, "y": top + side + 9 + 13 * line,
+                "text": text, "x": left, "y": top + side + 9 + 13 * line,
                 "xref": "x", "yref": "y", "showarrow": False, "xanchor": "left", "yanchor": "middle", "borderpad": 0,
                 "font": {"size": FONT_SIZE - 1, "color": BLACK if line == 0 else GREY},
             })  # fmt: skip
@@ -115,8 +119,10 @@ def saliency_plate(pairs: Sequence[Pair]) -> go.Figure | None:
     return figure
 
 
-def _short(text: str, most: int) -> str:
-    return text if len(text) <= most else f"{text[: most - 1].rstrip()}…"
+def _lines(text: str, letters: int) -> list[str]:
+    """In two lines at most."""
+    wrapped = textwrap.wrap(text, letters, max_lines=2, placeholder=" …")
+    return [html.escape(line, quote=False) for line in wrapped]
 
 
 def _image(source: str, left: float, top: float, side: float) -> dict[str, Any]:

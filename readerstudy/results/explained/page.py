@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import plotly.graph_objects as go
+from django.utils.translation import gettext as _
 
 from readerstudy.accounts.models import User
 from readerstudy.images.truth import taxonomy
@@ -15,7 +15,7 @@ from readerstudy.results.explained.figures import Pair, layout_figure, saliency_
 from readerstudy.results.explained.numbers import Embedding, first_of_each, groups_of
 from readerstudy.results.explained.shown import Shown, shown_cases
 from readerstudy.results.explained.words import Titled
-from readerstudy.results.rendering import figure_data
+from readerstudy.results.plates import Plate
 from readerstudy.results.tables.explained import MapRow, features_of, maps_of, pictures_of, shown_images, square
 from readerstudy.scoring.jobs import request_run
 from readerstudy.scoring.models import ModelVersion, ScoringRun
@@ -49,29 +49,6 @@ class Explained:
         return shown_cases(self.cases, self.maps, list(chosen), self.model.checkpoint.classes, taxonomy())
 
 
-@dataclass(frozen=True, slots=True)
-class Plate:
-    """A figure of the page."""
-
-    name: str
-    title: str
-    caption: str
-    figure: go.Figure
-
-    @property
-    def key(self) -> str:
-        """The id of the figure's data within the page."""
-        return f"figure-{self.name}"
-
-    @property
-    def alternative_text(self) -> str:
-        return f"{self.title}. {self.caption}"
-
-    @property
-    def data(self) -> dict[str, Any]:
-        return figure_data(self.figure)
-
-
 def explained(test: Titled, cases: CaseTable, model: ModelVersion, laid: Embedding | None) -> Explained:
     """What is there of a test, read."""
     features = features_of(model, cases)
@@ -84,18 +61,25 @@ def plates(found: Explained, most_maps: int) -> Iterator[Plate]:
     if found.embedding is not None:
         drawn = layout_figure(found.embedding, pictures_of(found.cases, list(found.embedding.insets)))
         caption = words.layout_caption(found.test, found.embedding, found.model.name)
-        yield Plate("layout", str(words.TITLES["layout"]), caption, drawn)
+        yield _plate("layout", caption, drawn)
     shown = found.shown(most_maps)
     pictures = pictures_of(found.cases, [one.index for one in shown])
     shown = [one for one in shown if one.index in pictures]
     pairs = [
-        Pair((f"Case {one.number}", one.diagnosis), pictures[one.index], square(found.maps[one.index].png))
+        Pair(
+            (_("Case %(n)s") % {"n": one.number}, one.diagnosis), pictures[one.index], square(found.maps[one.index].png)
+        )
         for one in shown
     ]
     plate = saliency_plate(pairs)
     if plate is not None:
         caption = words.saliency_caption(found.test, shown, found.model.name)
-        yield Plate("saliency", str(words.TITLES["saliency"]), caption, plate)
+        yield _plate("saliency", caption, plate)
+
+
+def _plate(name: str, caption: str, figure: go.Figure) -> Plate:
+    title = str(words.TITLES[name])
+    return Plate(name, title, caption, f"{title}. {caption}", figure)
 
 
 def ask(test: Test, cases: CaseTable, model: ModelVersion, *, requested_by: User) -> list[ScoringRun]:

@@ -19,8 +19,8 @@ from readerstudy.results.errors import ResultsError
 from readerstudy.results.explained import page
 from readerstudy.results.explained.numbers import MOST_MAPS, Embedding
 from readerstudy.results.explained.words import Named
-from readerstudy.results.rendering import MEDIA_TYPES, unavailable
-from readerstudy.results.single import Single, figure_response
+from readerstudy.results.plates import saving
+from readerstudy.results.single import plate_response
 from readerstudy.results.tables.cases import case_table
 from readerstudy.results.tables.explained import maps_of
 from readerstudy.scoring.errors import ScoringError
@@ -56,9 +56,7 @@ def explained_page(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
         "query": f"model={model_version.pk}",
         "image_set": row.image_set_id,
         "interim": row.study.unblinded_at is None,
-        "formats": list(MEDIA_TYPES),
-        "cannot_draw": unavailable(),
-        "browser_draws": ("png", "svg"),
+        **saving(),
     }
     return render(request, "results/explained.html", context)
 
@@ -86,11 +84,8 @@ def explained_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, f
     if model_version is None:
         raise Http404
     laid = layout_of(row, model_version, by=signed_in(request)) if figure == "layout" else None
-    for plate in page.plates(_explained(row, model_version, laid), MOST_MAPS):
-        if plate.name == figure:
-            asked = Single(row, 0, model_version, figure, plate.title, plate.caption)
-            return figure_response(request, plate.figure, fmt, asked)
-    raise Http404
+    plates = page.plates(_explained(row, model_version, laid), MOST_MAPS)
+    return plate_response(request, plates, figure, fmt, test=row, model_version=model_version)
 
 
 @researcher_required

@@ -49,7 +49,7 @@ def layout_caption(test: Titled, found: Embedding, model: str) -> str:
         _("Pictures: %(n)d cases far from one another, chosen by their places alone.") % {"n": len(found.insets)},
     ]  # fmt: skip
     if left := len(found.numbers) - found.n:
-        words.append(_("%(n)d cases have no place: the model has not looked at them.") % {"n": left})
+        words.append(_("Cases without a place, as the model has not looked at them: %(n)d.") % {"n": left})
     return " ".join([*words, test.notice] if test.notice else words)
 
 
@@ -59,7 +59,7 @@ def saliency_caption(test: Titled, shown: list[Shown], model: str) -> str:
         _("%(title)s: each picture beside its saliency map, the L1 norm over the colours of the gradient of −log P at the input of “%(model)s”, P being the probability of its most probable class; brighter pixels would change it most. Each map has a scale of its own.")  # noqa: E501
         % {"title": test.title, "model": model},
         _("The first cases of each group by number; nobody picked them."),
-        "; ".join(_case(one) for one in shown) + ".",
+        _("The class of each map with its probability: %(cases)s.") % {"cases": "; ".join(_case(one) for one in shown)},
     ]  # fmt: skip
     return " ".join([*words, test.notice] if test.notice else words)
 

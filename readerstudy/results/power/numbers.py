@@ -69,7 +69,7 @@ def pilot_of(table: TestTable, plan: Plan) -> Pilot:
     said = table.questions[0].decisions if table.questions else np.empty((0, table.cases.n))
     said = said[~np.isnan(said).any(axis=1)]
     if len(said) < 2:
-        why = _("“%(title)s” is no pilot: %(n)d readers answered every case, 2 are needed.")
+        why = _("“%(title)s” is no pilot: it needs 2 readers who answered every case, and has %(n)d.")
         raise ResultsError(why % {"title": table.title, "n": len(said)})
     truth, scores = table.cases.truth, table.model.case_scores
     threshold = plan.threshold

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from readerstudy.results.captions import capitalised, interval, number
+from readerstudy.results.captions import capitalised, interval, number, p_value
 from readerstudy.results.primary import contrast_words
 from readerstudy.results.primary.contrast_words import is_corrected
 from readerstudy.results.primary.numbers import NOT_SHOWN, REVERSED, SHOWN, UNDEFINED, PlannedTest, PrimaryAnalysis
@@ -24,11 +24,11 @@ def verdict(primary: PrimaryAnalysis, test: PlannedTest) -> str:
     values = {
         "title": test.title, "what": _what(plan), "comparator": _comparator(plan),
         "difference": number(test.difference.value), "level": wording.number(100 * test.difference.level),
-        "interval": interval(test.difference), "p": number(test.p), "adjusted": _adjusted(primary, test),
+        "interval": interval(test.difference), "p": p_value(test.p), "adjusted": _adjusted(primary, test),
         "margin": wording.number(plan.margin),
     }  # fmt: skip
     sentence = _verdicts(plan)[test.decision] % values
-    numbers = _("difference %(difference)s, %(level)s%% confidence interval %(interval)s, p = %(p)s%(adjusted)s")
+    numbers = _("difference %(difference)s, %(level)s%% confidence interval %(interval)s, %(p)s%(adjusted)s")
     return f"{sentence} ({numbers % values})."
 
 

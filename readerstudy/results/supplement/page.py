@@ -2,37 +2,20 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
 
 import plotly.graph_objects as go
 from django.http import Http404
 
+from readerstudy.images.truth import name_of
 from readerstudy.results.analysis import QuestionResult, TestResult
 from readerstudy.results.arrays import CaseTable, ClassTable
-from readerstudy.results.rendering import figure_data
+from readerstudy.results.plates import Plate
 from readerstudy.results.supplement.figures import FIGURES
 from readerstudy.results.supplement.numbers import Supplement
 from readerstudy.results.supplement.summation import summed_up
 from readerstudy.results.supplement.words import TITLES, alternative_text, caption
 
 MOST_PICTURES = 24
-
-
-@dataclass(frozen=True, slots=True)
-class Plate:
-    """One figure of the page."""
-
-    name: str
-    number: int
-    title: str
-    caption: str
-    alternative_text: str
-    figure: dict[str, Any]
-
-    @property
-    def key(self) -> str:
-        """The id of the figure's data within the page."""
-        return f"figure-{self.name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +46,8 @@ def plates(test: TestResult, question: QuestionResult, numbers: Supplement) -> d
     """The figures of the page, numbered S1, S2, ..."""
     return {
         name: Plate(
-            name, number, str(TITLES[name]), caption(name, test, numbers), alternative_text(name, test, numbers),
-            figure_data(figure),
+            name, str(TITLES[name]), caption(name, test, numbers), alternative_text(name, test, numbers), figure,
+            number,
         )
         for number, (name, figure) in enumerate(drawn(test, question, numbers).items(), start=1)
     }  # fmt: skip
@@ -76,4 +59,4 @@ def gallery(cases: CaseTable, numbers: tuple[int, ...]) -> list[Case]:
     first: dict[int, str] = {}
     for case, uuid in zip(cases.picture_case.tolist(), cases.picture_uuids, strict=True):
         first.setdefault(case, uuid)
-    return [Case(n, first[index[n]], cases.diagnoses[index[n]]) for n in numbers[:MOST_PICTURES]]
+    return [Case(n, first[index[n]], name_of(cases.diagnoses[index[n]])) for n in numbers[:MOST_PICTURES]]

@@ -14,12 +14,13 @@ from readerstudy.results.access import model_version_for, numbers_of_test
 from readerstudy.results.analysis import QuestionResult, TestResult
 from readerstudy.results.computing import StillComputing, results_of, supplement_of
 from readerstudy.results.errors import ResultsError
-from readerstudy.results.rendering import MEDIA_TYPES, unavailable
-from readerstudy.results.single import Single, figure_response
+from readerstudy.results.plates import saving
+from readerstudy.results.rendering import MEDIA_TYPES
+from readerstudy.results.single import plate_response
 from readerstudy.results.stats import StandaloneTest, StandaloneVsReaders
 from readerstudy.results.supplement import page
 from readerstudy.results.supplement.numbers import Supplement
-from readerstudy.results.supplement.words import TITLES, caption, variant
+from readerstudy.results.supplement.words import TITLES, variant
 from readerstudy.results.tables import case_table, class_table
 from readerstudy.scoring.models import ModelVersion
 from readerstudy.studies.models import Test
@@ -60,9 +61,7 @@ def test_page(request: HttpRequest, pk: int, test_pk: int) -> HttpResponse:
         "readers": list(zip(against.matched.readers, against.tests, strict=True)) if against else [],
         "only_model": page.gallery(cases, disagreement.only_model) if disagreement else [],
         "only_readers": page.gallery(cases, disagreement.only_readers) if disagreement else [],
-        "formats": list(MEDIA_TYPES),
-        "cannot_draw": unavailable(),
-        "browser_draws": ("png", "svg"),
+        **saving(),
         "section": "studies",
     }
     return render(request, "results/test.html", context)
@@ -78,11 +77,8 @@ def test_figure(request: HttpRequest, pk: int, test_pk: int, figure: str, fmt: s
     row = numbers_of_test(request.user, pk, test_pk)
     model_version = model_version_for(request.GET.get("model"), row.study)
     test, question, numbers = _asked(request, row, model_version)
-    drawn = page.drawn(test, question, numbers).get(figure)
-    if drawn is None:
-        raise Http404
-    about = (str(TITLES[figure]), caption(figure, test, numbers))
-    return figure_response(request, drawn, fmt, Single(row, question.position, model_version, figure, *about))
+    plates, of = page.plates(test, question, numbers).values(), question.position
+    return plate_response(request, plates, figure, fmt, test=row, question=of, model_version=model_version)
 
 
 def _asked(

@@ -5,11 +5,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 
+from readerstudy.images.truth import name_of
 from readerstudy.results.analysis import TestResult
-from readerstudy.results.captions import capitalised, estimate, number
+from readerstudy.results.captions import capitalised, estimate, number, p_value
 from readerstudy.results.captions import role as role_in_words
 from readerstudy.results.primary.roles import role_of_figure
-from readerstudy.results.stats import StandaloneTest
+from readerstudy.results.stats import MatchedPoint, StandaloneTest
 from readerstudy.results.supplement.confusions import Confusions
 from readerstudy.results.supplement.flow import Flow, FlowStep
 from readerstudy.results.supplement.numbers import Supplement
@@ -53,7 +54,7 @@ _REASONS = {
 
 def caption(figure: str, test: TestResult, numbers: Supplement) -> str:
     """What the figure of this name shows, n and method, in sentences, and what it is in the study's plan."""
-    words = " ".join(_WORDS[figure](test, numbers))
+    words = " ".join(sentence for sentence in _WORDS[figure](test, numbers) if sentence)
     role = role_of_figure(numbers.roles, figure)
     if not words or not role:
         return words
@@ -95,20 +96,34 @@ def _forest(test: TestResult, numbers: Supplement) -> list[str]:
         return []
     matched, main = against.matched, against.sensitivity.main
     return [
-        _("Dots: the model's sensitivity at the specificity of each of %(n)d readers, minus that reader's; bars: 95%% confidence intervals (%(method)s; the match is made anew in each).")  # noqa: E501
-        % {"n": len(against.codes), "method": matched.average.sensitivity_difference.method},
-        _("%(below)d readers lie below the model's curve, %(above)d above and %(on)d on it; beyond chance (Holm) %(beyond)d below and %(over)d above.")  # noqa: E501
+        _("Dots: the model's sensitivity at the specificity of each reader (n = %(n)d), minus that reader's; bars: 95%% confidence intervals (%(method)s; the match is made anew in each).")  # noqa: E501
+        % {"n": len(against.codes), "method": _method(matched.readers)},
+        _("Readers below the model's curve: %(below)d; above: %(above)d; on it: %(on)d. Beyond chance (Holm): %(beyond)d below, %(over)d above.")  # noqa: E501
         % {
             "below": matched.n_below, "above": matched.n_above, "on": matched.n_on,
             "beyond": matched.n_below_beyond_chance, "over": matched.n_above_beyond_chance,
         },
-        _("Diamond: the average reader, %(value)s.") % {"value": estimate(matched.average.sensitivity_difference)},
-        _("Squares: model minus average at one threshold (%(threshold)s), %(value)s with readers and cases random (p = %(p)s); the two others hold cases or readers fixed.")  # noqa: E501
+        _("Diamond: the average reader, %(value)s (%(method)s).")
+        % {
+            "value": estimate(matched.average.sensitivity_difference),
+            "method": matched.average.sensitivity_difference.method,
+        },
+        _("Squares: model minus average at one threshold (%(threshold)s), %(value)s with readers and cases random (%(p)s); the two others hold cases or readers fixed.")  # noqa: E501
         % {
             "threshold": number(against.at_specificity.threshold), "value": estimate(main.difference),
-            "p": number(main.test.p),
+            "p": p_value(main.test.p),
         },
     ]  # fmt: skip
+
+
+def _sentence(note: str) -> str:
+    """A note of the numbers among sentences; empty where there is none."""
+    return f"{capitalised(note).rstrip('.')}." if note else ""
+
+
+def _method(points: tuple[MatchedPoint, ...]) -> str:
+    """How the intervals of single readers were made; those of readers without a difference say nothing."""
+    return "; ".join(dict.fromkeys(p.sensitivity_difference.method for p in points if p.sensitivity_difference.method))
 
 
 def _agreement(test: TestResult, numbers: Supplement) -> list[str]:
@@ -123,7 +138,9 @@ def _agreement(test: TestResult, numbers: Supplement) -> list[str]:
             "fleiss": estimate(found.fleiss.estimate), "z": number(found.fleiss.test.statistic, 1),
             "alpha": estimate(found.krippendorff), "all": estimate(found.all_agree),
         },
-        found.note,
+        _("Struck out: pairs without a kappa, for want of cases in common or of both answers.")
+        if np.isnan(found.pairs).any() else "",
+        _sentence(found.note),
     ]  # fmt: skip
 
 
@@ -137,7 +154,7 @@ def _pooled(test: TestResult, numbers: Supplement) -> list[str]:
             "n": vote.n_readers, "sensitivity": estimate(vote.point.sensitivity),
             "specificity": estimate(vote.point.specificity),
         },
-        _("Even splits count as positive: %(n)d cases.") % {"n": vote.n_ties},
+        _("Even splits count as positive: %(n)d of %(cases)d cases.") % {"n": vote.n_ties, "cases": test.n_cases},
     ]  # fmt: skip
 
 
@@ -146,13 +163,13 @@ def _calibration(test: TestResult, numbers: Supplement) -> list[str]:
     if found is None:
         return []
     return [
-        _("Observed share of positives against the model's probability on the full set (%(n)d images). Brier score %(brier)s; slope %(slope)s, intercept %(intercept)s (logistic recalibration; 1 and 0 are perfect); expected calibration error %(ece)s over %(binning)s.")  # noqa: E501
+        _("Observed share of positives against the model's probability on the full set (%(n)d images); bars: 95%% Wilson intervals. Brier score %(brier)s; slope %(slope)s, intercept %(intercept)s (logistic recalibration; 1 and 0 are perfect); expected calibration error %(ece)s over %(binning)s.")  # noqa: E501
         % {
             "n": found.n, "brier": estimate(found.brier), "slope": estimate(found.slope),
             "intercept": estimate(found.intercept), "ece": number(found.ece), "binning": found.binning,
         },
         _("The probability is that of the positive side among the two sides of this test; the share of positives is the image set's, not that of a clinic."),  # noqa: E501
-        found.note,
+        _sentence(found.note),
     ]  # fmt: skip
 
 
@@ -160,7 +177,7 @@ def _decisions(test: TestResult, numbers: Supplement) -> list[str]:
     if numbers.decisions is None:
         return []
     return [
-        _("Net benefit on the %(n)d cases read at each threshold probability (Vickers and Elkin 2006): the model, the mean of %(readers)d readers, excising all and none.")  # noqa: E501
+        _("Net benefit on the %(n)d cases read at each threshold probability (Vickers and Elkin 2006): the model, the mean of the readers (n = %(readers)d), excising all and none; point estimates, without intervals.")  # noqa: E501
         % {"n": test.n_cases, "readers": len(numbers.codes)},
         _prevalence(numbers.decisions.prevalence),
     ]  # fmt: skip
@@ -170,8 +187,8 @@ def _excisions(test: TestResult, numbers: Supplement) -> list[str]:
     if numbers.decisions is None:
         return []
     return [
-        _("Cases called positive for each true positive (1 / PPV). Average reader: %(value)s, the mean of the readers who found one.")  # noqa: E501
-        % {"value": number(numbers.decisions.readers_excisions, 2)},
+        _("Cases called positive for each true positive (1 / PPV), on the %(n)d cases read; point estimates, without intervals. Average reader: %(value)s, the mean of the readers who found one.")  # noqa: E501
+        % {"n": test.n_cases, "value": number(numbers.decisions.readers_excisions, 2)},
         _prevalence(numbers.decisions.prevalence),
     ]  # fmt: skip
 
@@ -186,7 +203,8 @@ def _pace(test: TestResult, numbers: Supplement) -> list[str]:
     if found is None:
         return []
     words = [
-        _("Right last answers by position in each reader's own random order, readers pooled; Wilson intervals, which take answers as independent."),  # noqa: E501
+        _("Share of right last answers by position in each reader's own random order, readers pooled (%(n)d answers); 95%% Wilson intervals, which take answers as independent.")  # noqa: E501
+        % {"n": sum(part.right.n for part in found.bins)},
     ]  # fmt: skip
     if found.n_timed:
         words.append(
@@ -200,9 +218,10 @@ def _pace(test: TestResult, numbers: Supplement) -> list[str]:
 
 def _subgroups(test: TestResult, numbers: Supplement) -> list[str]:
     return [
-        _("Case subgroups: the average of %(n)d readers (Obuchowski-Rockette, readers and cases random) and the model's AUC (DeLong). The estimates of the readers share readers, so their tests take subgroups as independent, which is conservative.")  # noqa: E501
+        _("Case subgroups: the average of the readers (n = %(n)d; Obuchowski-Rockette, readers and cases random) and the model's AUC (DeLong). The estimates of the readers share readers, so their tests take subgroups as independent, which is conservative.")  # noqa: E501
         % {"n": len(numbers.codes)},
         _("Reader subgroups read the same cases, which are held fixed: means with t intervals over readers, Welch's tests."),  # noqa: E501
+        _("A mark without a bar has no interval."),
         _("The number of subgroups makes single differences likely by chance: see the adjusted p values."),
     ]  # fmt: skip
 
@@ -213,19 +232,19 @@ def _flow(test: TestResult, numbers: Supplement) -> list[str]:
         return []
     return [
         _("How the cases and the readers of this test came about. Each image is counted at the first rule that leaves it out."),  # noqa: E501
-        *(f"{_chain(steps, found)}." for steps in (found.images, found.readers)),
+        *(words for steps in (found.images, found.readers) for words in _chain(steps, found)),
     ]  # fmt: skip
 
 
-def _chain(steps: tuple[FlowStep, ...], found: Flow) -> str:
+def _chain(steps: tuple[FlowStep, ...], found: Flow) -> list[str]:
     """Every box of a column from top to bottom, with its number."""
     words = []
     for step in steps:
         words += [
-            _("left out: %(reason)s %(n)d") % {"reason": flow_reason(r).lower(), "n": n} for r, n in step.left_out
+            _("%(reason)s, left out: %(n)d.") % {"reason": flow_reason(reason), "n": n} for reason, n in step.left_out
         ]
-        words.append(f"{flow_stage(step.stage, found)} {step.n}")
-    return "; ".join(words)
+        words.append(f"{flow_stage(step.stage, found)}: {step.n}.")
+    return words
 
 
 def _decision(test: TestResult, numbers: Supplement) -> list[str]:
@@ -255,7 +274,7 @@ def _levels(test: TestResult, numbers: Supplement) -> list[str]:
     if found.readers is None:
         words.append(_("The readers were not asked for these classes."))
     if found.n_left_out:
-        words.append(_("%(n)d cases have a diagnosis above this level and are left out.") % {"n": found.n_left_out})
+        words.append(_("Cases left out, as their diagnosis lies above this level: %(n)d.") % {"n": found.n_left_out})
     return words
 
 
@@ -265,7 +284,7 @@ def _accuracies(found: Confusions) -> list[str]:
     if found.model is not None:
         told = {"value": estimate(found.model.mean_per_class), "n": found.model.n, "each": _each(found.model.shares)}
         words.append(_("Model, %(n)d cases: mean per-class accuracy %(value)s; by class %(each)s.") % told)
-        words += [f"{found.model.note[:1].upper()}{found.model.note[1:]}."] if found.model.note else []
+        words.append(_sentence(found.model.note))
     if found.readers is not None:
         readers = found.readers
         told = {
@@ -273,7 +292,7 @@ def _accuracies(found: Confusions) -> list[str]:
             "each": _each(readers.shares),
         }  # fmt: skip
         words.append(
-            _("%(n)d readers, their matrices added up: mean per-class accuracy %(value)s, SD between readers %(sd)s; by class %(each)s.")  # noqa: E501
+            _("Readers (n = %(n)d), their matrices added up: mean per-class accuracy %(value)s, SD between readers %(sd)s; by class %(each)s.")  # noqa: E501
             % told
         )  # fmt: skip
     return words
@@ -292,7 +311,7 @@ def summation_words(found: Summation) -> list[str]:
     likely = max((node for node in found.nodes if node.kind == "training"), key=lambda node: node.probability)
     return [
         _("Case %(case)d (%(diagnosis)s). Each node has the sum of the probabilities of the training classes under it; of the model's %(n)d classes the most probable have a row, the others of a branch share one.")  # noqa: E501
-        % {"case": found.case, "diagnosis": found.diagnosis, "n": found.n_classes},
+        % {"case": found.case, "diagnosis": name_of(found.diagnosis), "n": found.n_classes},
         _("Most probable class: %(name)s, %(value)s. Positive side (+) %(positive)s, negative side (−) %(negative)s; the score is the positive share of the two, %(score)s.")  # noqa: E501
         % {
             "name": likely.name, "value": number(likely.probability), "positive": number(found.positive),

@@ -52,9 +52,11 @@ def places(items: NDArray, readings: Mapping[int, int], cases: CaseTable) -> Pla
 
 
 def question_tables(
-    questions: Sequence[Question], rows: NDArray, where: Places, n_readers: int, n_cases: int
-) -> tuple[QuestionTable, ...]:
-    """The decisions on each question (``rows``: ``counted.still_said``): of several revisions the last."""
+    questions: Sequence[Question], rows: NDArray, where: Places, n_readers: int, n_cases: int,
+    stages: Mapping[int, tuple[int, bool]],
+) -> tuple[QuestionTable, ...]:  # fmt: skip
+    """The decisions on each question (``rows``: ``counted.still_said``): of several revisions the last. ``stages``:
+    ``counted.asked_at``."""
     if (rows["revision"] != 1).any():
         rows = rows[np.argsort(rows["revision"], kind="stable")]  # the last written, below, is the last revision
     at, here = where.find(rows["item"])
@@ -73,6 +75,7 @@ def question_tables(
                 tuple(choice.label for choice in choices if choice.is_positive),
                 tuple(choice.label for choice in choices if not choice.is_positive),
                 decisions,
+                *stages.get(question.pk, (0, False)),
             )
         )
     return tuple(tables)

@@ -40,6 +40,19 @@ def counted_questions(test: Test) -> list[Question]:
     ]
 
 
+def asked_at(test: Test, questions: Sequence[Question]) -> dict[int, tuple[int, bool]]:
+    """Of each question's id the stage (0 where there is one only), and whether advice had been shown by then."""
+    stages = list(test.stages.order_by("position").values_list("position", "shows_advice"))
+    advised = min((position for position, shows in stages if shows), default=None)
+    return {
+        question.pk: (
+            question.stage.position if len(stages) > 1 else 0,
+            advised is not None and question.stage.position >= advised,
+        )
+        for question in questions
+    }
+
+
 def still_said(test: Test, questions: Sequence[Question], rows: NDArray) -> NDArray:
     """The answers (fields item, question, revision, choice; choice 0: cannot be assessed) without what was taken back.
 

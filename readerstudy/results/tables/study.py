@@ -15,7 +15,7 @@ from readerstudy.results.tables.answers import answer_table, places, question_ta
 from readerstudy.results.tables.attributes import attributes
 from readerstudy.results.tables.cases import case_table
 from readerstudy.results.tables.conditions import condition_table
-from readerstudy.results.tables.counted import counted_questions, counted_readings, still_said
+from readerstudy.results.tables.counted import asked_at, counted_questions, counted_readings, still_said
 from readerstudy.results.tables.flow import flow_counts
 from readerstudy.results.tables.model import images_of, model_table
 from readerstudy.results.tables.packed import items_and_answers
@@ -120,7 +120,7 @@ def _test_table(
         finished=np.array([pk in ended for pk in readers], dtype=bool),
         n_withdrawn=n_withdrawn,
         positions=where.positions(len(readers), cases.n),
-        questions=question_tables(questions, rows, where, len(readers), cases.n),
+        questions=question_tables(questions, rows, where, len(readers), cases.n, asked_at(test, questions)),
         model=model_table(model_version, test, cases, detailed=detailed, named=named) if model_version else None,
         answers=answer_table(questions, rows, where) if detailed else None,
         attributes=attributes(test, cases, readers) if detailed or by_attributes else None,

@@ -1,13 +1,16 @@
-"""How a result is written on a page: {{ value|number }}, {{ estimate|estimate }}, {{ roles|role_of:"forest" }}."""
+"""How a result is written on a page: {{ value|number }}, {{ estimate|estimate }}, {{ roles|role_of:"forest" }},
+{{ node|diagnosis }}."""
 
 from django import template
 
+from readerstudy.images.truth import name_of
 from readerstudy.results import captions
+from readerstudy.results.analysis import QuestionResult
 from readerstudy.results.primary import roles
 from readerstudy.results.stats import Estimate
 
 register = template.Library()
-WORD_JOINER = "\u2060"  # an interval is not broken across lines
+NO_BREAK = "\u00a0"  # an interval is not broken across lines
 
 
 @register.filter
@@ -17,7 +20,24 @@ def number(value: float) -> str:
 
 @register.filter
 def estimate(value: Estimate) -> str:
-    return captions.estimate(value).replace("–", f"–{WORD_JOINER}")
+    number, bracket, limits = captions.estimate(value).partition(" (")
+    return number + bracket + limits.replace(" ", NO_BREAK)
+
+
+@register.filter
+def p_value(value: float) -> str:
+    return captions.p_value(value)
+
+
+@register.filter
+def question_name(question: QuestionResult) -> str:
+    return captions.question_name(question)
+
+
+@register.filter
+def diagnosis(node: str) -> str:
+    """The name of a diagnosis that the numbers know by its id."""
+    return name_of(node)
 
 
 @register.filter

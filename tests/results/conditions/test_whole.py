@@ -14,6 +14,7 @@ from readerstudy.accounts.models import User
 from readerstudy.readings.models import Answer, Item, Reading, Submission
 from readerstudy.results import recompute
 from readerstudy.results.analysis import analyse
+from readerstudy.results.captions import caption, question_name
 from readerstudy.results.computing import inputs_of, results_of
 from readerstudy.results.conditions.comparing import NOBODY_IN_BOTH
 from readerstudy.results.conditions.numbers import Conditions
@@ -259,3 +260,15 @@ def test_the_page_and_its_files(advised: Test, researcher: User, researcher_clie
         assert signed_in(reader).get(address).status_code == 404, address
         assert client.get(address).status_code == 302, address
         assert researcher_client.post(address).status_code == 405, address
+
+
+def test_answers_given_after_advice_are_called_so(advised: Test) -> None:
+    """Else two figures of the same cases and readers, one of them not apart from the model, would look alike."""
+    results = analyse(study_tables(advised.study, None))
+    first, second = results.tests[0].questions
+    assert (question_name(first), question_name(second)) == (
+        f"{first.text} (stage 1)",
+        f"{second.text} (stage 2, after advice)",
+    )
+    assert "Asked at stage 1." in caption(results.tests[0], first, results.provenance)
+    assert "after the model's advice" in caption(results.tests[0], second, results.provenance)

@@ -75,7 +75,7 @@ def test_the_figure_has_a_mark_for_each_case_and_no_other(seen: Worked) -> None:
     numbers = sorted(number for trace in figure.data for number in trace.customdata)
     assert numbers == sorted(cases.numbers.tolist())
     assert [trace.name for trace in figure.data] == [
-        "benign melanocytic lesions (n = 6)", "malignant melanoma (n = 4)",
+        "benign melanocytic lesions (n\u00a0=\u00a06)", "malignant melanoma (n\u00a0=\u00a04)",
     ]  # fmt: skip
     assert len(figure.layout.images) == len(found.insets) == 8
     drawn = {n: (x, y) for t in figure.data for n, x, y in zip(t.customdata, t.x, t.y, strict=True)}

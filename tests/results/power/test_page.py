@@ -100,7 +100,7 @@ def test_a_pilots_components_are_those_of_its_readings() -> None:
     [
         ((of_size(30)[0], None, of_size(30)[2]), "not every case has a score"),
         ((of_size(30)[0], np.full(80, np.nan), of_size(30)[2]), "not every case has a score"),
-        ((of_size(30)[0], of_size(30)[1], of_size(30)[2][:1]), "1 readers answered every case, 2 are needed"),
+        ((of_size(30)[0], of_size(30)[1], of_size(30)[2][:1]), "needs 2 readers who answered every case, and has 1"),
     ],
 )
 def test_what_is_no_pilot_says_why(arrays: Any, why: str) -> None:

@@ -81,7 +81,7 @@ def test_every_exclusion_is_counted_once(administrator: User) -> None:
     for expected in ("n = 12", "n = 7", "Not drawn: n = 3", "Another image of the lesion chosen: n = 1"):
         assert expected in told
     assert len(figure.layout.shapes) == 7 + 5  # a box for each stage, and one beside each step that left any out
-    assert "left out: not drawn 3" in alternative_text("flow", result, numbers)
+    assert "Not drawn, left out: 3." in alternative_text("flow", result, numbers)
 
 
 def test_the_decision_of_model_and_readers(worked: Worked) -> None:

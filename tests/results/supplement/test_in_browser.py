@@ -30,4 +30,14 @@ def test_every_figure_is_drawn_and_fits(contexts: Contexts, worked: Worked, rese
     for width in (1280, 390):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("document.documentElement.scrollWidth") <= width
+    # what is wider than the narrow page scrolls for the keyboard too, under a name
+    wide = (
+        page.locator(".table")
+        .filter(visible=True)
+        .evaluate_all(
+            "boxes => boxes.filter((b) => b.scrollWidth > b.clientWidth).map((b) => [b.tabIndex, b.getAttribute('role'), b.ariaLabel])"  # noqa: E501
+        )
+    )
+    assert wide
+    assert all((stop, role) == (0, "region") and name for stop, role, name in wide)
     assert complaints == []

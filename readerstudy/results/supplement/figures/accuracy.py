@@ -11,6 +11,8 @@ from readerstudy.results.stats import Estimate
 from readerstudy.results.supplement.figures.frame import AXIS, GREEN, bars, between, categories, layout, name_y
 from readerstudy.results.supplement.numbers import Supplement
 
+LANES = 24  # px of a row with three marks, one below the other
+
 
 def forest(test: TestResult, question: QuestionResult, numbers: Supplement) -> go.Figure | None:
     """Model minus reader: the sensitivity at each reader's own specificity, and the three averages below."""
@@ -34,7 +36,7 @@ def forest(test: TestResult, question: QuestionResult, numbers: Supplement) -> g
         ]
     )
     layout(figure, rows=len(names), left=150, keys=3)
-    figure.update_xaxes(title_text=_("Model minus reader"), zeroline=True, zerolinecolor=BLACK)
+    figure.update_xaxes(title_text=_("Sensitivity, model minus reader"), zeroline=True, zerolinecolor=BLACK)
     categories(figure, names)
     return figure
 
@@ -66,7 +68,7 @@ def subgroup_forest(test: TestResult, question: QuestionResult, numbers: Supplem
         trace.y = [places[y] + lane for y in trace.y]
         trace.marker.size = 6
         trace.hovertemplate = "%{customdata}: %{x:.3f}<extra></extra>"
-    layout(figure, rows=len(names), left=150, keys=len(figure.data))
+    layout(figure, rows=len(names), left=150, keys=len(figure.data), row=LANES)
     # xgettext:no-python-format
     figure.update_xaxes(title_text=_("Value (bar: 95% interval)"), range=[-0.02, 1.02])
     texts = [html.escape(name.strip()) for name in names]
@@ -126,7 +128,7 @@ def pace_figure(test: TestResult, question: QuestionResult, numbers: Supplement)
     )  # fmt: skip
     layout(figure, rows=0, plot=340 if timed else 220, keys=len(figure.data))
     figure.update_xaxes(title_text=_("Position in the reader's own order"), anchor="y")
-    name_y(figure, _("Right answers"), middle=0.23 if timed else 0.5)
+    name_y(figure, _("Share of right answers"), middle=0.23 if timed else 0.5)
     figure.update_layout(yaxis={"domain": [0, 0.46 if timed else 1]})
     if timed:
         name_y(figure, _("Seconds"), middle=0.77)

@@ -8,9 +8,11 @@ import plotly.graph_objects as go
 
 from readerstudy.results.analysis import QuestionResult, TestResult
 from readerstudy.results.captions import number
-from readerstudy.results.figures import FONT_SIZE, LEFT, WIDTH
+from readerstudy.results.figures import FONT_SIZE, GREY, LEFT, WIDTH
 from readerstudy.results.supplement.figures.frame import layout, shade
 from readerstudy.results.supplement.numbers import Supplement
+
+MOST_NAMED = 28  # readers whose codes fit below one another
 
 
 def agreement_map(test: TestResult, question: QuestionResult, numbers: Supplement) -> go.Figure | None:
@@ -40,6 +42,13 @@ def agreement_map(test: TestResult, question: QuestionResult, numbers: Supplemen
             }
             for x, y, value in cells
         ]
+        + [
+            {
+                "type": "line", "x0": x - 0.3, "x1": x + 0.3, "y0": y + 0.3, "y1": y - 0.3, "layer": "below",
+                "line": {"color": GREY, "width": 1},
+            }
+            for y, row in enumerate(pairs) for x, value in enumerate(row) if value is None
+        ]
         + _scale()
     )  # fmt: skip
     for value, y in ((lowest, 0.2), (1.0, 0.8)):
@@ -50,8 +59,9 @@ def agreement_map(test: TestResult, question: QuestionResult, numbers: Supplemen
     layout(figure, rows=0, plot=WIDTH - LEFT - 60, right=60)
     figure.update_layout(meta={"shape": "square"})
     size = FONT_SIZE if len(codes) <= 12 else 9
+    named = range(0, len(codes), -(-len(codes) // MOST_NAMED))
     ticks = {
-        "tickmode": "array", "tickvals": list(range(len(codes))), "ticktext": codes, "tickfont": {"size": size},
+        "tickmode": "array", "tickvals": list(named), "ticktext": [codes[i] for i in named], "tickfont": {"size": size},
     }  # fmt: skip
     edge = len(codes) - 0.5
     figure.update_xaxes(tickangle=-90, constrain="domain", range=[-0.5, edge], **ticks)

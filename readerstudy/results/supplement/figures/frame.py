@@ -16,13 +16,16 @@ GREYS = ((0.0, "#ffffff"), (1.0, "#0b3c5d"))  # light to dark: the same order in
 
 AXIS: dict[str, Any] = {
     "showgrid": False, "zeroline": False, "showline": True, "mirror": True, "linecolor": BLACK, "linewidth": 1,
-    "ticks": "outside", "ticklen": 4, "tickcolor": BLACK, "fixedrange": True,
+    "ticks": "outside", "ticklen": 4, "tickcolor": BLACK, "fixedrange": True, "title": {"font": {"size": FONT_SIZE}},
 }  # fmt: skip
 
 
-def layout(figure: go.Figure, *, rows: int, plot: int = 0, left: int = LEFT, right: int = RIGHT, keys: int = 0) -> None:
-    """One column's width; ``rows`` of a forest, or ``plot`` px of height between the axes; ``keys`` lines of a key."""
-    height = plot or ROW * rows + 12
+def layout(
+    figure: go.Figure, *, rows: int, plot: int = 0, left: int = LEFT, right: int = RIGHT, keys: int = 0, row: int = ROW
+) -> None:
+    """One column's width; ``rows`` of a forest, ``row`` px each, or ``plot`` px of height between the axes; ``keys``
+    lines of a key."""
+    height = plot or row * rows + 12
     bottom = BOTTOM + (10 + LINE * keys if keys else 0)
     figure.update_layout(
         width=WIDTH, height=10 + height + bottom, showlegend=keys > 0, separators=separators(),

@@ -16,7 +16,7 @@ from readerstudy.results.supplement.summation import NodeShare, Summation
 ROW = 18  # px
 INDENT = 0.032  # of the width, for a level of the taxonomy
 BARS = (0.72, 0.88)  # from left to right, of the width: a probability of 0 to 1
-MOST_LETTERS = 33  # of a root's name; what fits where the figure is narrow, too
+MOST_LETTERS = 36  # of a root's name; what fits where the figure is narrow, too
 
 
 def taxonomy_tree(test: TestResult, question: QuestionResult, numbers: Supplement) -> go.Figure | None:
@@ -56,7 +56,8 @@ def _marks(nodes: tuple[NodeShare, ...], rows: dict[str, int]) -> list[go.Scatte
         (_("Training class of the model"), "circle", BLUE, BLUE, lambda n: n.kind == "training" and not n.side),
         (_("Node that the test decides between"), "diamond", "white", VERMILLION,
          lambda n: n.kind != "training" and n.side),
-        (_("Both"), "diamond", VERMILLION, VERMILLION, lambda n: n.kind == "training" and n.side),
+        (_("Training class that the test decides between"), "diamond", VERMILLION, VERMILLION,
+         lambda n: n.kind == "training" and n.side),
         (_("Other training classes, together"), "circle", "white", BLUE, lambda n: n.kind == "rest"),
         (_("Other node"), "circle", GREY, GREY, lambda n: n.kind == "inner" and not n.side),
     )  # fmt: skip
@@ -97,7 +98,7 @@ def _row(node: NodeShare, row: int) -> list[dict[str, Any]]:
     sign = {"positive": " (+)", "negative": " (−)"}.get(node.side, "")
     return [
         _text(html.escape(short, quote=False) + sign, _x(node) + 0.025, row, "left"),
-        _text(number(node.probability), 0.995, row, "right"),
+        _text(number(node.probability), 0.985, row, "right"),
     ]
 
 
