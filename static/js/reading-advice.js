@@ -6,19 +6,22 @@ import { fetchPiece } from "./reading-api.js";
 const AGAIN = 3_000; // milliseconds
 
 // onTrouble: it cannot be had, perhaps because the case is no longer the one to be read.
-export function createAdvice(slot, texts, { onTrouble }) {
+// enlarge(image): puts into a button what is looked at more closely.
+export function createAdvice(slot, texts, { onTrouble, enlarge }) {
   let wanted = null; // the address that is asked for, or shown
 
   async function bring(address) {
     const page = new DOMParser().parseFromString(await fetchPiece(address), "text/html");
     const images = [...page.querySelectorAll("img")];
     await Promise.all(images.map((image) => decoded(image.getAttribute("src"))));
+    images.forEach(enlarge);
     return [...page.body.childNodes];
   }
 
   return {
     // Resolves to true when the advice of this case is there, to false when another case has taken its place.
     async show(shown) {
+      enlarge.close();
       if (!shown.advice) {
         wanted = null;
         slot.hidden = true;

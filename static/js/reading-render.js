@@ -116,6 +116,7 @@ export function createRender({ page, session, addresses, parts, durable, server 
     if (onScreen !== key || !isAdvised) return;
     if (!images) return pictureFailed(key);
     noPicture = false;
+    page.shares();
     page.loading(false);
     await painted();
     if (onScreen !== key) return;

@@ -1,0 +1,24 @@
+// A picture of the advice, small beside the questions: a press on it shows it as large as the window allows.
+
+// Returns enlarge(image), which puts the image into a button; enlarge.close() puts the large one away.
+export function createEnlarge(dialog) {
+  const large = new Image();
+  dialog.prepend(large);
+
+  function open(image) {
+    Object.assign(large, { src: image.src, alt: image.alt });
+    dialog.showModal();
+  }
+
+  function enlarge(image) {
+    const button = document.createElement("button");
+    Object.assign(button, { type: "button", className: "enlarge" });
+    button.addEventListener("click", () => open(image));
+    image.replaceWith(button);
+    button.append(image);
+  }
+
+  dialog.addEventListener("click", () => dialog.close()); // wherever: there is nothing else to do in it
+  enlarge.close = () => dialog.open && dialog.close();
+  return enlarge;
+}
