@@ -3,10 +3,12 @@
 // Returns enlarge(image), which puts the image into a button; enlarge.close() puts the large one away.
 export function createEnlarge(dialog) {
   const large = new Image();
-  dialog.prepend(large);
+  const name = document.createElement("p");
+  dialog.prepend(large, name);
 
   function open(image) {
-    Object.assign(large, { src: image.src, alt: image.alt });
+    Object.assign(large, { src: image.src, alt: "" });
+    name.textContent = image.alt;
     dialog.showModal();
   }
 
