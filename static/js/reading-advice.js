@@ -6,7 +6,7 @@ import { fetchPiece } from "./reading-api.js";
 const AGAIN = 3_000; // milliseconds
 
 // onTrouble: it cannot be had, perhaps because the case is no longer the one to be read.
-// enlarge(image): puts into a button what is looked at more closely.
+// enlarge(image): makes a button of what is looked at more closely.
 export function createAdvice(slot, texts, { onTrouble, enlarge }) {
   let wanted = null; // the address that is asked for, or shown
 

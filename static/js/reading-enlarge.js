@@ -1,6 +1,6 @@
 // A picture of the advice, small beside the questions: a press on it shows it as large as the window allows.
 
-// Returns enlarge(image), which puts the image into a button; enlarge.close() puts the large one away.
+// Returns enlarge(image), which makes a button of the image and what stands with it; enlarge.close() puts the large one away.
 export function createEnlarge(dialog) {
   const large = new Image();
   const name = document.createElement("p");
@@ -16,8 +16,10 @@ export function createEnlarge(dialog) {
     const button = document.createElement("button");
     Object.assign(button, { type: "button", className: "enlarge" });
     button.addEventListener("click", () => open(image));
-    image.replaceWith(button);
-    button.append(image);
+    button.setAttribute("aria-label", image.alt);
+    const place = image.parentElement;
+    button.append(...place.childNodes); // with its caption: as large as a finger
+    place.append(button);
   }
 
   dialog.addEventListener("click", () => dialog.close()); // wherever: there is nothing else to do in it
