@@ -11,6 +11,7 @@ from readerstudy.readings.diagnoses import choosable
 from readerstudy.readings.models import Reading, Submission
 from readerstudy.studies.models import Question, Stage, Test
 
+FEW_CHOICES = 4  # that stand in one row
 MOST_BUTTONS = 11  # a scale of more points than this is a field for a number
 
 
@@ -66,6 +67,12 @@ class AskedStage:
     def is_one_press(self) -> bool:
         """Whether one press of a button answers all that is asked."""
         return len(self.asked) == 1 and self.asked[0].is_by_buttons and self.asked[0].question.is_required
+
+    @property
+    def is_rich(self) -> bool:
+        """Whether there is more to it than a row of buttons: then it stands beside the picture, where there is room."""
+        many = any(len(one.question.choices.all()) > FEW_CHOICES for one in self.asked)
+        return many or not self.is_one_press or self.stage.shows_advice
 
 
 @dataclass(frozen=True, slots=True)

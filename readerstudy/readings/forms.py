@@ -119,22 +119,25 @@ class ScreenForm(forms.Form):
     """
 
     steps_seen = forms.IntegerField(
-        label=_("How many steps of the grey ramp can you tell apart?"), min_value=0, max_value=64
+        label=_("How many steps of grey can you tell apart, both rows together?"),
+        help_text=_("Count every field that differs from the one before it."),
+        min_value=0,
+        max_value=64,
     )
     dark_seen = forms.TypedChoiceField(
-        label=_("Do you see a lighter square in the black one?"),
+        label=_("Do you see a lighter square in the black area?"),
         choices=YES_NO,
         coerce=_is_yes,
         widget=forms.RadioSelect,
     )
     light_seen = forms.TypedChoiceField(
-        label=_("Do you see a darker square in the white one?"),
+        label=_("Do you see a darker square in the white area?"),
         choices=YES_NO,
         coerce=_is_yes,
         widget=forms.RadioSelect,
     )
     colours_seen = forms.TypedChoiceField(
-        label=_("Are the three patches at the right red, green and blue?"),
+        label=_("Are the three patches red, green and blue, from top to bottom?"),
         choices=YES_NO,
         coerce=_is_yes,
         widget=forms.RadioSelect,

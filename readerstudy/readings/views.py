@@ -3,7 +3,6 @@
 import json
 import uuid as uuids
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from uuid import UUID
 
 from django.contrib import messages
@@ -17,6 +16,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_http_methods, require_safe
 
 from readerstudy.accounts.access import signed_in
+from readerstudy.accounts.refusals import explained
 from readerstudy.readers import invitations
 from readerstudy.readers.errors import ReadersError
 from readerstudy.readings import events, recording
@@ -124,6 +124,7 @@ def _case(
     request: HttpRequest, now: Standing, shown: Shown, advice: Advice, *, refusal: ReadingsError | None = None
 ) -> HttpResponse:
     stage = next(stage for stage in now.stages if stage.pk == shown.stage.pk)
+    stages = [AskedStage.of(stage) for stage in now.stages]
     forward = _("Next case") if shown.is_last else _("Go on")
     context = {
         "reading": now.reading,
@@ -131,7 +132,8 @@ def _case(
         "shown": shown,
         "asked": AskedStage.of(stage, shown.given),
         "send": forward if shown.given is None else _("Change the answer"),
-        "stages": [AskedStage.of(stage) for stage in now.stages],  # the script takes its questions from there
+        "stages": stages,  # the script takes its questions from there
+        "is_rich": any(one.is_rich for one in stages),  # the same for every case: the picture keeps its place
         "state_json": json.dumps(standing_data(now)),
         "again_json": json.dumps(None if shown.given is None else case_data(shown)),
         "keys": keys_of(now.reading, now.stages),
@@ -178,7 +180,7 @@ def screen(request: HttpRequest, uuid: UUID) -> HttpResponse:
         "reading": reading,
         "form": ScreenForm(initial={"report": uuids.uuid4()}),
         "refusal": refusal,
-        "failed": failed is not None,
+        "failed": failed.detail if failed else None,
         "too_small": failed is not None and events.is_too_small(failed.detail),
         "least": events.NARROWEST,
     }
@@ -209,14 +211,19 @@ def another(request: HttpRequest, uuid: UUID) -> HttpResponse:
 @unkept
 @login_required
 @require_http_methods(["GET", "HEAD", "POST"])
+@explained(ReadersError, back="home")
 def withdraw(request: HttpRequest, uuid: UUID) -> HttpResponse:
     """The reader leaves the study: asked once more, then for good."""
     reading = reading_for(signed_in(request), uuid, to_confirm=True)
     if request.POST.get("sure") != "yes":
         status = 400 if request.method == "POST" else 200
         return render(request, "readings/withdraw.html", {"reading": reading}, status=status)
-    with suppress(ReadersError):  # twice at the same moment: he has left
+    try:
         invitations.withdraw(reading.reader, actor=signed_in(request))
+    except ReadersError:
+        reading.reader.refresh_from_db(fields=["withdrawn_at"])
+        if reading.reader.withdrawn_at is None:
+            raise  # the study is unblinded: he has not left
     messages.success(request, _("You have withdrawn from “%(study)s”. Thank you.") % {"study": reading.test.study})
     return redirect("home")
 

@@ -6,29 +6,35 @@ import { fetchPiece } from "./reading-api.js";
 const AGAIN = 3_000; // milliseconds
 
 // onTrouble: it cannot be had, perhaps because the case is no longer the one to be read.
-export function createAdvice(slot, texts, { onTrouble }) {
+// enlarge(image): makes a button of what is looked at more closely.
+export function createAdvice(slot, texts, { onTrouble, enlarge }) {
   let wanted = null; // the address that is asked for, or shown
+  let height = 0; // of the last advice: room for the next, so that nothing moves when it comes
 
   async function bring(address) {
     const page = new DOMParser().parseFromString(await fetchPiece(address), "text/html");
     const images = [...page.querySelectorAll("img")];
     await Promise.all(images.map((image) => decoded(image.getAttribute("src"))));
+    images.forEach(enlarge);
     return [...page.body.childNodes];
   }
 
   return {
     // Resolves to true when the advice of this case is there, to false when another case has taken its place.
     async show(shown) {
+      enlarge.close();
+      if (!slot.hidden && !("waits" in slot.dataset)) height = slot.offsetHeight;
       if (!shown.advice) {
         wanted = null;
         slot.hidden = true;
         slot.replaceChildren();
         return true;
       }
-      if (wanted === shown.advice_src && !slot.dataset.waits) return true;
+      if (wanted === shown.advice_src && !("waits" in slot.dataset)) return true;
       wanted = shown.advice_src;
       slot.hidden = false;
       slot.dataset.waits = "";
+      slot.style.minHeight = `${height}px`;
       slot.textContent = texts.adviceWaits;
       for (;;) {
         try {
@@ -36,6 +42,7 @@ export function createAdvice(slot, texts, { onTrouble }) {
           if (wanted !== shown.advice_src) return false;
           delete slot.dataset.waits;
           slot.replaceChildren(...pieces);
+          slot.style.minHeight = "";
           return true;
         } catch {
           if (wanted !== shown.advice_src) return false;

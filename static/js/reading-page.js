@@ -69,6 +69,23 @@ export function bindPage(root) {
       kind: texts[shown.pictures[index].modality] ?? "",
     }),
 
+    // What the model gives each class, on the buttons of these very classes: a narrow panel has no room for both.
+    shares() {
+      for (const old of form.querySelectorAll(".share")) old.remove();
+      const bars = [...find("advice").querySelectorAll("[data-bars] > div")];
+      const told = new Map(bars.map((bar) => [wordsOf(bar, "dt"), wordsOf(bar, "dd span")]));
+      const choices = [...form.querySelectorAll(".choice")].filter((choice) => told.has(wordsOf(choice, "span")));
+      const isEach = told.size > 1 && choices.length === told.size;
+      form.closest("[data-view]").classList.toggle("shares", isEach);
+      if (!isEach) return;
+      for (const choice of choices) {
+        const share = document.createElement("span");
+        share.className = "share";
+        share.textContent = told.get(wordsOf(choice, "span"));
+        choice.querySelector("span").append(" ", share);
+      }
+    },
+
     // One of: question, feedback, break.
     view(name) {
       const focused = views.some((view) => view.dataset.view !== name && view.contains(document.activeElement));
@@ -159,6 +176,10 @@ export function bindPage(root) {
       return count === 1 ? texts.oneWaiting : say(texts.someWaiting, { count });
     },
   };
+}
+
+function wordsOf(element, selector) {
+  return element.querySelector(selector)?.textContent.trim();
 }
 
 // The page's texts, in the reader's language: data-say-no-picture is texts.noPicture.

@@ -24,7 +24,7 @@ export function createRender({ page, session, addresses, parts, durable, server 
 
   function waitingNote({ trouble, state }) {
     const link = trouble instanceof SignedOut ? { href: addresses.signIn, text: texts.signIn } : null;
-    const why = trouble instanceof SignedOut ? texts.signedOut : trouble instanceof Refused ? texts.absent : texts.unsent;
+    const why = trouble instanceof SignedOut ? texts.signedOut : trouble instanceof Refused ? texts.absent : durable() ? texts.unsent : texts.unreached;
     const text = `${page.waitingText(state.outbox.length)} ${why}`;
     return { text, bad: true, link, action: { text: texts.sendNow, run: () => server().sendNow() } };
   }
@@ -116,6 +116,7 @@ export function createRender({ page, session, addresses, parts, durable, server 
     if (onScreen !== key || !isAdvised) return;
     if (!images) return pictureFailed(key);
     noPicture = false;
+    page.shares();
     page.loading(false);
     await painted();
     if (onScreen !== key) return;

@@ -17,14 +17,31 @@ export async function openSession(data, outbox) {
   return {
     owns,
     waiting, // the answers that wait to be sent, with `withUnsaved` those too that the outbox is about to keep
-    state: { ...state, dismissed: sessionStorage.getItem(dismissedKey) },
+    state: { ...state, dismissed: kept(dismissedKey) },
     trouble: null, // why answers wait
     note: null, // what became of an answer
     answeredAt: -Infinity, // when the last answer was given, in this page's milliseconds
     rested: new Set(rested), // the cases before which a break was suggested and answered
     dismiss() {
       this.state = states.dismiss(this.state);
-      sessionStorage.setItem(dismissedKey, this.state.dismissed);
+      keep(dismissedKey, this.state.dismissed);
     },
   };
+}
+
+// The tab's own storage; where a browser denies it, what is kept there lasts as long as the page.
+function kept(key) {
+  try {
+    return sessionStorage.getItem(key);
+  } catch {
+    return null;
+  }
+}
+
+function keep(key, value) {
+  try {
+    sessionStorage.setItem(key, value);
+  } catch {
+    // As above.
+  }
 }

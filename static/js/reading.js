@@ -8,6 +8,7 @@ import { createActs } from "./reading-acts.js";
 import { createAdvice } from "./reading-advice.js";
 import { createLimit, createWatch } from "./reading-clock.js";
 import { createLists } from "./reading-diagnoses.js";
+import { createEnlarge } from "./reading-enlarge.js";
 import { listen } from "./reading-events.js";
 import { createForm } from "./reading-form.js";
 import { createFrames } from "./reading-frames.js";
@@ -35,7 +36,10 @@ async function start(root) {
     watch,
     listOf,
     pictures: createPictures(),
-    advice: createAdvice(page.find("advice"), page.texts, { onTrouble: () => server.refresh() }),
+    advice: createAdvice(page.find("advice"), page.texts, {
+      onTrouble: () => server.refresh(),
+      enlarge: createEnlarge(page.find("enlarged")),
+    }),
     form: createForm(page.form, { templates: page.template, texts: page.texts, diagnoses: listOf }),
     frames: createFrames({
       light: page.find("light"),

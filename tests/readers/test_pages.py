@@ -404,7 +404,9 @@ def test_joining_signs_out_whoever_sat_there_before(outsider_client: Client, stu
 
 def test_joining_needs_the_token_against_forgery(study: Study) -> None:
     client = Client(enforce_csrf_checks=True)
-    assert client.post(new_link(study), answers(study)).status_code == HTTPStatus.FORBIDDEN
+    response = client.post(new_link(study), answers(study), headers={"Accept-Language": "de"})
+    assert response.status_code == HTTPStatus.FORBIDDEN
+    assert "Gehen Sie zurück" in text(response)  # the page of this application, in the reader's language
     assert not Consent.objects.exists()
 
 

@@ -215,7 +215,7 @@ def test_a_screen_that_must_pass_holds_everything_back_until_it_does(administrat
     with pytest.raises(ReadingsError) as refusal:
         answer(reading, 1)
     assert refusal.value.code == "screen"
-    assert "grey ramp" in client.get(screen).content.decode()
+    assert "steps of grey" in client.get(screen).content.decode()
     assert client.post(screen, {}).status_code == 400
     failed = client.post(screen, {**FORM, "dark_seen": "no"})
     assert "too little can be seen" in failed.content.decode()

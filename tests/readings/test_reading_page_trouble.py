@@ -67,6 +67,30 @@ def test_an_answer_whose_reply_is_lost_is_not_stored_twice(page: Page) -> None:
     assert given() == [2, 1]
 
 
+def test_answers_outlive_the_database_of_the_browser(page: Page) -> None:
+    """Somebody clears the site's data, or the browser lets go of it, while an answer waits; and before the next one."""
+    clear = """new Promise((done) => {
+        const request = indexedDB.deleteDatabase("readerstudy");
+        request.onsuccess = () => done("deleted");
+        request.onblocked = () => done("blocked");
+    })"""
+    page.route("**/api/read/**", lambda route: route.abort() if route.request.method == "POST" else route.continue_())
+    page.keyboard.press("2")
+    expect(page.get_by_text("1 answer is waiting to be sent.")).to_be_visible()
+    assert page.evaluate(clear) == "deleted"
+    page.unroute("**/api/read/**")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    stored(1)
+    expect(page.get_by_text("waiting to be sent")).to_have_count(0)
+    assert page.evaluate(clear) == "deleted"
+    at_case(page, 2)
+    page.keyboard.press("1")
+    at_case(page, 3)
+    stored(2)
+    expect(page.get_by_text("stores nothing")).to_have_count(0)
+    assert given() == [2, 1]
+
+
 def test_who_was_signed_out_signs_in_again_and_loses_nothing(page: Page, contexts: Contexts, reader: Reader) -> None:
     cookies = page.context.cookies()
     page.context.clear_cookies(name="sessionid")
