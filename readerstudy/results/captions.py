@@ -148,8 +148,8 @@ def asked_when(question: QuestionResult) -> list[str]:
 
 def _readers(question: QuestionResult) -> str:
     text = ngettext(
-        "Dot: the sensitivity and specificity of %(n)d reader who answered every case.",
-        "Dots: the sensitivity and specificity of each of %(n)d readers who answered every case.",
+        "Dot: the sensitivity and specificity of %(n)d reader who answered every case given to him or her.",
+        "Dots: the sensitivity and specificity of each of %(n)d readers who answered every case given to them.",
         question.n_complete,
     ) % {"n": question.n_complete}
     if not question.n_complete:
