@@ -164,7 +164,7 @@ QUESTION = ("tests", 1, "stages", 1, "questions", 0)
         (change("tests", 1, "stages", 1, "questions", 1, "nodes", 0, "id", to="nowhere"), "has no node “nowhere”"),
         (change("tests", 1, "arms", 1, "model_sha256", to="c" * 64), f"The model with the SHA-256 {'c' * 64}"),
         (change("format", to="readerstudy protocol 1"), "The file's format is “readerstudy protocol 1”"),
-        (without("format"), "format is missing"),
+        (without("format"), "it lacks “format”"),
         (without("study", "consent"), "study.consent is missing"),
         (without("tests", 1, "allotment", "repeats"), "tests.1.allotment.repeats is missing"),
         (change("tests", to={}), "tests: a list is expected, not {}"),
@@ -219,7 +219,7 @@ def test_everything_that_is_missing_is_named_at_once(study: Study, administrator
         (b"\xff\xfe", "not JSON"),
         (b"[" * 100_000, "not JSON"),
         (b"[1, 2]", "the file: an object is expected"),
-        (b"{}", "format is missing"),
+        (b"{}", "it lacks “format”"),
         (b'{"document": 5}', "document: an object is expected"),
     ],
 )
