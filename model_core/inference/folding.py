@@ -149,6 +149,7 @@ class _Convolution(nn.Module):
             bias = bias + (exact - weight.float()).sum((2, 3)) @ expected
         self.weight = nn.Buffer(weight.contiguous(memory_format=torch.channels_last))
         self.bias = nn.Buffer(bias.float())
+        self.activate = True  # whether a ReLU follows
         self._result = result
         self._stride, self._padding = list(convolution.stride), [int(p) for p in convolution.padding]
 
@@ -156,10 +157,12 @@ class _Convolution(nn.Module):
         if x.device.type == "cpu" and torch.backends.mkldnn.is_available():
             # what torch.compile makes of the two; conv2d itself would have the bias in bfloat16 and the ReLU after it
             y = torch.ops.mkldnn._convolution_pointwise(
-                x, self.weight, self.bias, self._padding, self._stride, [1, 1], 1, "relu", [], ""
-            )
+                x, self.weight, self.bias, self._padding, self._stride, [1, 1], 1,
+                "relu" if self.activate else "none", [], "",
+            )  # fmt: skip
         else:
-            y = functional.conv2d(x, self.weight, self.bias.to(x.dtype), self._stride, self._padding).relu_()
+            y = functional.conv2d(x, self.weight, self.bias.to(x.dtype), self._stride, self._padding)
+            y = y.relu_() if self.activate else y
         return y.to(self._result)
 
 
@@ -190,15 +193,25 @@ class _PoolLast(nn.Module):
         self.block = block
         self._branches = _BRANCHES[type(block)]
         self._excludes_padding = excludes_padding
+        self._lacking: Tensor | None = None
+        block.branch_pool.activate = False
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.cat([*self._branches(self.block, x), self._pooled(x)], 1)
 
     def _pooled(self, x: Tensor) -> Tensor:
-        convolution = self.block.branch_pool
-        y = functional.conv2d(x, convolution.weight)  # the bias comes after the zeros of the padding were averaged in
-        y = functional.avg_pool2d(y, 3, 1, 1, count_include_pad=not self._excludes_padding)
-        return y.add_(convolution.bias[:, None, None]).relu_()
+        y = functional.avg_pool2d(self.block.branch_pool(x), 3, 1, 1, count_include_pad=not self._excludes_padding)
+        if not self._excludes_padding:  # zeros were averaged in that should have been the bias
+            y += self._bias_at_the_edge(y)
+        return y.relu_()
+
+    def _bias_at_the_edge(self, y: Tensor) -> Tensor:
+        """What the average of a bias and of the zeros around it lacks of the bias, (1, channels, height, width)."""
+        if self._lacking is None or self._lacking.shape[1:] != y.shape[1:]:
+            inside = functional.avg_pool2d(torch.ones(1, 1, *y.shape[2:], device=y.device), 3, 1, 1)
+            lacking = (self.block.branch_pool.bias[:, None, None] * (1 - inside)).to(y.dtype)
+            self._lacking = lacking.contiguous(memory_format=torch.channels_last)
+        return self._lacking
 
 
 def _branches_a(block: InceptionA, x: Tensor) -> list[Tensor]:
