@@ -69,11 +69,8 @@ def change(thread: ThreadResult, comparison: Comparison, *, convention: Conventi
             _average(sensitivity.second, specificity.second, _("Average, second (95% intervals)"), BLACK, convention),
         ]
     )
-    if (
-        named := _apart(ways, [point for trace in figure.data[2:] for point in _cross(trace)])
-        if len(ways) <= MOST_NAMED
-        else []
-    ):
+    named = _apart(ways, [point for trace in figure.data[2:] for point in _cross(trace)])
+    if 0 < len(named) == len(ways) <= MOST_NAMED:  # all or none: the table names them too
         figure.add_scatter(
             x=[end[0] for _code, _start, end in named], y=[end[1] for _code, _start, end in named],
             text=[html.escape(code) for code, _start, _end in named], mode="text", showlegend=False,
