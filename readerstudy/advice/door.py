@@ -18,7 +18,7 @@ from readerstudy.advice import saying
 from readerstudy.readings.access import reading_for
 from readerstudy.readings.errors import ReadingsError
 from readerstudy.readings.models import Item, Reading, SessionEvent
-from readerstudy.readings.progress import Shown, readable, screen_checked, seen, stages_of, stages_of_test
+from readerstudy.readings.progress import Shown, advice_shown, readable, screen_checked, seen, stages_of, stages_of_test
 from readerstudy.studies.models import Arm, Test
 
 MOST_REFUSALS = 1000  # that are recorded of a reading, or of a stranger; further ones are refused all the same
@@ -46,7 +46,7 @@ def told(user: User, reading_uuid: UUID, item_uuid: UUID) -> Told:
         shown = _due(reading, item_uuid)
         assert shown.item.arm_id is not None  # it needs advice
         arm = Arm.objects.select_related("neighbours_set").get(pk=shown.item.arm_id)
-        before = _shown_before(reading, shown)
+        before = advice_shown(shown.item)
         # Made outside the transaction, which waits for nobody's pictures.
         detail = before.detail if before else saying.told(shown.item, arm, shown.stage)
         return Told(shown, arm, detail if before else _recorded(reading, item_uuid, detail))
@@ -82,16 +82,12 @@ def _is_answered_unaided(shown: Shown) -> bool:
     return bool(before) and all(stage.pk in answered for stage in before)
 
 
-def _shown_before(reading: Reading, shown: Shown) -> SessionEvent | None:
-    return reading.events.filter(item=shown.item, kind=SessionEvent.Kind.ADVICE_SHOWN).order_by("pk").first()
-
-
 @transaction.atomic
 def _recorded(reading: Reading, item_uuid: UUID, detail: dict[str, Any]) -> dict[str, Any]:
     """What is told from now on: this, or what another request has recorded meanwhile. Raises as `_due`."""
     Reading.objects.select_for_update(of=("self",), no_key=True).only("pk").get(pk=reading.pk)
     shown = _due(reading, item_uuid)
-    if (before := _shown_before(reading, shown)) is not None:
+    if (before := advice_shown(shown.item)) is not None:
         return dict(before.detail)
     kind = SessionEvent.Kind.ADVICE_SHOWN
     SessionEvent.objects.create(reading=reading, item=shown.item, kind=kind, detail=detail)

@@ -87,6 +87,11 @@ def advises(item: Item) -> bool:
     return item.arm is not None and item.arm.advice != Arm.Advice.NONE
 
 
+def advice_shown(item: Item) -> SessionEvent | None:
+    """When advice on this case was first shown, with what was told; None: not yet."""
+    return item.reading.events.filter(item=item, kind=SessionEvent.Kind.ADVICE_SHOWN).order_by("pk").first()
+
+
 def stages_of(item: Item, stages: Sequence[Stage]) -> list[Stage]:
     """The stages at which this case is read.
 

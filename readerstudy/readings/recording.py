@@ -15,8 +15,9 @@ from readerstudy.accounts.models import User
 from readerstudy.readings.access import refuse_before_its_time, refuse_closed
 from readerstudy.readings.answering import Given, check, said, stored
 from readerstudy.readings.errors import ReadingsError
-from readerstudy.readings.models import Answer, Item, Reading, SessionEvent, Submission
+from readerstudy.readings.models import Answer, Item, Reading, Submission
 from readerstudy.readings.progress import (
+    advice_shown,
     advises,
     changeable,
     newest,
@@ -174,10 +175,8 @@ def _must_be_open(reading: Reading) -> None:
 
 def _must_be_advised(item: Item, stage: Stage) -> None:
     """An answer that counts as given with advice was given by someone who had it. (Nothing said in time needs none.)"""
-    if stage.shows_advice and advises(item):
-        shown = SessionEvent.objects.filter(reading=item.reading_id, item=item, kind=SessionEvent.Kind.ADVICE_SHOWN)
-        if not shown.exists():
-            raise ReadingsError("ahead", _("The advice beside this case must be seen first."))
+    if stage.shows_advice and advises(item) and advice_shown(item) is None:
+        raise ReadingsError("ahead", _("The advice beside this case must be seen first."))
 
 
 def _revision(reading: Reading, item: Item, stage: Stage, stages: Sequence[Stage], sent: Sent) -> int | None:
